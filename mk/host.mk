@@ -1,0 +1,4 @@
+# make -f mk/host.mk CONFIG=asan tests: the host build of one configuration (the Makefile calls it).
+all: units tests progs
+include mk/units.mk
+include mk/rules.mk
