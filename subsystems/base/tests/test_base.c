@@ -87,7 +87,8 @@ static void bitmap_compare(const uint64_t *map, const bool *model, uint64_t bits
 		while (set < bits && !model[set])
 			set++;
 		assert_true(bitmap_test(map, from) == model[from]);
-		assert_true(bitmap_find_clear(map, from, bits) == (clear < bits ? clear : BITMAP_NONE));
+		assert_true(bitmap_find_clear(map, from, bits) ==
+			    (clear < bits ? clear : BITMAP_NONE));
 		assert_true(bitmap_find_set(map, from, bits) == (set < bits ? set : BITMAP_NONE));
 		assert_true(bitmap_clear_run(map, from, bits, 70) == MIN(set - from, 70));
 		ones += model[from];
@@ -142,7 +143,7 @@ static void lists_link_and_splice(void **state)
 	struct list *pos;
 	int n = 0;
 
-	list_for_each(pos, &a) {
+	list_for_each (pos, &a) {
 		assert_ptr_equal(pos, &e[n]);
 		n++;
 	}
@@ -156,8 +157,8 @@ static void lists_link_and_splice(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(crc_matches_bitwise), cmocka_unit_test(bytes_round_trip),
-		cmocka_unit_test(bitmap_matches_model), cmocka_unit_test(overflow_is_seen),
+		cmocka_unit_test(crc_matches_bitwise),   cmocka_unit_test(bytes_round_trip),
+		cmocka_unit_test(bitmap_matches_model),  cmocka_unit_test(overflow_is_seen),
 		cmocka_unit_test(lists_link_and_splice),
 	};
 

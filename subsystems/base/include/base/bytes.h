@@ -51,7 +51,8 @@ static inline struct le16 le16_of(uint16_t x)
 
 static inline struct le32 le32_of(uint32_t x)
 {
-	return (struct le32){{(uint8_t)x, (uint8_t)(x >> 8), (uint8_t)(x >> 16), (uint8_t)(x >> 24)}};
+	return (struct le32){
+		{(uint8_t)x, (uint8_t)(x >> 8), (uint8_t)(x >> 16), (uint8_t)(x >> 24)}};
 }
 
 static inline struct le64 le64_of(uint64_t x)

@@ -16,7 +16,10 @@ struct list {
 	struct list *prev;
 };
 
-#define LIST_INIT(name) {&(name), &(name)}
+#define LIST_INIT(name)          \
+	{                        \
+		&(name), &(name) \
+	}
 
 static inline void list_init(struct list *l)
 {
@@ -73,16 +76,16 @@ static inline void list_splice_tail(struct list *to, struct list *from)
 #define list_for_each(pos, head) for (pos = (head)->next; pos != (head); pos = pos->next)
 
 /* Safe against removal of pos; n is a second cursor. */
-#define list_for_each_safe(pos, n, head)                                                            \
+#define list_for_each_safe(pos, n, head) \
 	for (pos = (head)->next, n = pos->next; pos != (head); pos = n, n = pos->next)
 
-#define list_for_each_entry(pos, head, type, member)                                                \
-	for (pos = list_entry((head)->next, type, member); &pos->member != (head);                  \
+#define list_for_each_entry(pos, head, type, member)                               \
+	for (pos = list_entry((head)->next, type, member); &pos->member != (head); \
 	     pos = list_entry(pos->member.next, type, member))
 
-#define list_for_each_entry_safe(pos, n, head, type, member)                                        \
-	for (pos = list_entry((head)->next, type, member),                                          \
-	    n = list_entry(pos->member.next, type, member);                                         \
+#define list_for_each_entry_safe(pos, n, head, type, member) \
+	for (pos = list_entry((head)->next, type, member),   \
+	    n = list_entry(pos->member.next, type, member);  \
 	     &pos->member != (head); pos = n, n = list_entry(n->member.next, type, member))
 
 #endif

@@ -25,7 +25,7 @@ enum lock_rank {
 	LOCK_RANK_VNODE = 220,
 	LOCK_RANK_VNODE2 = 221, /* the second of two, by address */
 	LOCK_RANK_PAGE_CACHE = 240,
-	LOCK_RANK_FS = 250,  /* tmpfs, procfs, glue tables */
+	LOCK_RANK_FS = 250,   /* tmpfs, procfs, glue tables */
 	LOCK_RANK_VIEW = 260, /* table of transaction views */
 
 	/* DBFS. */
