@@ -1,15 +1,28 @@
 # Alien OS. `make help` lists the targets. Thin on purpose: the work is in mk/ and scripts/.
+#
+#   mk/flags units rules host    one configuration of the host build (make -f mk/host.mk CONFIG=...)
+#   mk/*.mk, all others          targets; each file owns its own, and adds `build: NAME` if it builds
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+# A make below this one: with JOBS processes, or within the -j that the caller gave.
+SUBMAKE = $(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+HOSTMAKE = $(SUBMAKE) -f mk/host.mk
 
 help: ## list the targets
-	@grep -hE '^[a-z_-]+:.*## ' Makefile mk/*.mk | sed -E 's/^([a-z_-]+):[^#]*## /\1\t/' | sort | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
+	@echo "Alien OS: make TARGET [V=1 for detail]"
+	@grep -hE '^[a-zA-Z0-9_-]+:.*## ' Makefile mk/*.mk | sed -E 's/^([a-zA-Z0-9_-]+):.*## /\1\t/' \
+		| sort -u | awk -F'\t' '{printf "  %-14s %s\n", $$1, $$2}'
 
-build-host: ## build the Linux programs and libraries
-	@$(MAKE) -f mk/host.mk CONFIG=host WERROR=$(WERROR) units progs
+build: build-host ## build everything: Linux programs, kernel, guest image
+
+build-host: | setup-build ## build the Linux programs (build/bin) and libraries
+	@$(HOSTMAKE) CONFIG=host units progs
 
 clean: ## remove what was built (downloads under build/cache stay)
-	rm -rf build/host build/asan build/tsan build/clang build/cov build/bin build/kernel
+	@[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +
 
-.PHONY: help build-host clean
+.PHONY: help build build-host clean
+
+include $(filter-out $(addprefix mk/,flags.mk units.mk rules.mk host.mk),$(wildcard mk/*.mk))

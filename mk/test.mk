@@ -1,0 +1,14 @@
+# Tests. The steps are data: scripts/test/steps. The runner prints a line for each (scripts/test-runner).
+CONFIG ?= host
+SECS ?= 60
+
+test: | setup-build setup-test setup-guest ## what CI runs: every kind of test in its short form
+	@scripts/test-runner --tier test
+
+quick: | setup-build setup-test ## under two minutes: unit tests and the short forms
+	@scripts/test-runner --tier quick
+
+unit: | setup-build setup-test ## unit tests of one build: CONFIG=host|clang|asan|tsan [T=NAME]
+	@$(HOSTMAKE) CONFIG=$(CONFIG) run-tests T=$(T)
+
+.PHONY: test quick unit
