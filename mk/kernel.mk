@@ -1,0 +1,13 @@
+# Targets of the kernel; the rules are in kernel/build.mk, the source lists in kernel/*/sources.mk.
+KERNELMAKE = $(SUBMAKE) -f kernel/build.mk
+
+kernel: ## build the kernel (build/kernel/alien.elf); DEBUG=1: lock checks and UBSan traps
+	@$(KERNELMAKE) CONFIG=kernel$(if $(DEBUG),-debug) all
+
+kernel-clang-check: ## compile the kernel's sources with clang's warnings (objects only)
+	@$(KERNELMAKE) CONFIG=kernel-clang WERROR=1 objects
+
+stack: ## the largest stack frames of the kernel
+	@$(KERNELMAKE) CONFIG=kernel stack
+
+.PHONY: kernel kernel-clang-check stack
