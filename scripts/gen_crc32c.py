@@ -1,4 +1,6 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+# Copyright (c) the Alien OS authors
 """Prints subsystems/base/src/crc32c_table.c: the slicing-by-8 tables of CRC32C."""
 
 POLY = 0x82F63B78  # 0x1EDC6F41 reflected
