@@ -6,8 +6,9 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
-# A make below this one: with JOBS processes, or within the -j that the caller gave.
-SUBMAKE = $(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+# A make below this one: with JOBS processes, or within the -j that the caller gave. Only at the start of a
+# recipe line (the + hands over the job server).
+SUBMAKE = +$(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
 HOSTMAKE = $(SUBMAKE) -f mk/host.mk
 
 help: ## list the targets
