@@ -48,6 +48,7 @@ $(shell mkdir -p $(OUT); echo '$(FLAGS_NOW)' | cmp -s - $(OUT)/flags || echo '$(
 define compile
 ifeq ($$(filter $(1),$$(COMPILED)),)
 COMPILED += $(1)
+FLAGS_$(1) = $$(STD_$(2)) $(3) $$(INC)
 $(OUT)/obj/$(1:.c=.o): $(1) $(OUT)/flags
 	$$(call say,CC      $(1))
 	@mkdir -p $$(@D)
@@ -98,4 +99,8 @@ run-tests: $(RUN:%=$(OUT)/tests/%)
 
 list-fuzz:
 	@echo $(FUZZ)
-.PHONY: units tests progs fuzzers run-tests list-fuzz
+
+# For tools that parse: a line "SRC FLAG..." for each source.
+list-compile:
+	@: $(foreach s,$(COMPILED),$(info $(s) $(FLAGS_$(s))))
+.PHONY: units tests progs fuzzers run-tests list-fuzz list-compile

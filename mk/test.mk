@@ -1,6 +1,5 @@
 # Tests. The steps are data: scripts/test/steps. The runner prints a line for each (scripts/test-runner).
 CONFIG ?= host
-SECS ?= 60
 
 test: | setup-build setup-test setup-guest ## what CI runs: every kind of test in its short form
 	@scripts/test-runner --tier test
