@@ -1,0 +1,5 @@
+KERNEL_GEN += $(OUT)/gen/syscall_table.c
+
+$(OUT)/gen/syscall_table.c: kernel/sys/table scripts/gen_syscalls.py
+	@mkdir -p $(@D)
+	$(Q)scripts/gen_syscalls.py $< c >$@.tmp && mv $@.tmp $@
