@@ -176,10 +176,10 @@ struct process {
 	struct wait_queue stop_wait;
 
 	struct rlimit rlimits[RLIMIT_COUNT];
-	struct proc_times dead;     /* tasks that have ended */
-	struct proc_times children; /* waited for */
-	uint64_t start_ns;          /* clock_now() at fork; const */
-	struct file *exe;           /* what /proc/PID/exe shows. lock: exe_lock */
+	struct proc_times dead_times;  /* tasks that have ended */
+	struct proc_times child_times; /* waited for */
+	uint64_t start_ns;             /* clock_now() at fork; const */
+	struct file *exe;              /* what /proc/PID/exe shows. lock: exe_lock */
 	int32_t dumpable;
 	int32_t oom_score_adj;
 	struct process_timers *timers; /* itimers and POSIX timers; owner: kernel/sys/timer.c */
