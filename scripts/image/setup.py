@@ -12,13 +12,12 @@ import tarfile
 import ldcache
 
 ALTERNATIVES = [
-    # name, link, target: the choice that update-alternatives would make for these packages
-    ('awk', 'usr/bin/awk', '/usr/bin/mawk'),
-    ('nawk', 'usr/bin/nawk', '/usr/bin/mawk'),
-    ('pager', 'usr/bin/pager', '/usr/bin/less'),
-    ('pager', 'usr/bin/pager', '/usr/bin/more'),
-    ('rmt', 'usr/sbin/rmt', '/usr/sbin/rmt-tar'),
-    ('which', 'usr/bin/which', '/usr/bin/which.debianutils'),
+    # name, link, (target, priority) best first, {slave: (link, target)}: as the packages register them,
+    # without the slaves for manual pages, which the image does not have
+    ('awk', '/usr/bin/awk', [('/usr/bin/mawk', 5)], {'nawk': ('/usr/bin/nawk', '/usr/bin/mawk')}),
+    ('pager', '/usr/bin/pager', [('/usr/bin/less', 77), ('/bin/more', 50)], {}),
+    ('rmt', '/usr/sbin/rmt', [('/usr/sbin/rmt-tar', 50)], {}),
+    ('which', '/usr/bin/which', [('/usr/bin/which.debianutils', 0)], {}),
 ]
 MULTIARCH = 'riscv64-linux-gnu'
 LIBRARY_DIRS = ['usr/local/lib/' + MULTIARCH, 'lib/' + MULTIARCH, 'usr/local/lib', 'lib']
@@ -70,7 +69,6 @@ def base_files(t):
     local = ('', '/share', '/share/man', '/bin', '/games', '/lib', '/libexec', '/include', '/sbin', '/src', '/etc')
     for sub in local:
         t.dir('usr/local' + sub)
-    t.symlink('usr/local/man', 'share/man')
     for name, mode in (('wtmp', 0o664), ('btmp', 0o660), ('lastlog', 0o664)):
         t.file('var/log/' + name, '', mode, (0, UTMP_GID))
     if t.read('etc/dpkg/origins/debian') is not None:
@@ -102,42 +100,53 @@ def name_service(t):
 
 
 def shells(t):
-    """debianutils (update-shells): /etc/shells from the packages' lists, both spellings of each shell."""
+    """debianutils (update-shells): /etc/shells from the packages' lists."""
     base = t.read('usr/share/debianutils/shells')
     if base is None:
         return
     lines = base.decode().splitlines()
+    known = [s for shell in lines if shell.startswith('/') for s in (shell, '/usr' + shell)]
     place = 'usr/share/debianutils/shells.d/'
-    found = []
     for path in sorted(p for p in t.nodes if p.startswith(place)):
-        found += [s for s in t.read(path).decode().split() if s.startswith('/')]
-    for shell in found:
-        for spelling in (shell.replace('/usr/bin/', '/bin/'), shell.replace('/bin/', '/usr/bin/')
-                         if not shell.startswith('/usr') else shell):
-            if spelling not in lines:
-                lines.append(spelling)
+        known += [s for s in t.read(path).decode().split() if s.startswith('/')]
+    lines += [s for s in known if s not in lines]
     t.file('etc/shells', ''.join(s + '\n' for s in lines))
-    t.file('var/lib/shells.state', ''.join(s + '\n' for s in lines if s.startswith('/')))
+    t.file('var/lib/shells.state', ''.join(s + '\n' for s in known))
 
 
 def alternatives(t):
-    """update-alternatives: the links (the registers come with the true scripts)."""
-    for name, link, target in ALTERNATIVES:
-        if target[1:] in t.nodes and 'etc/alternatives/' + name not in t.nodes:
-            t.symlink('etc/alternatives/' + name, target)
-            t.symlink(link, '/etc/alternatives/' + name)
+    """update-alternatives: the links and their registers."""
+    for name, link, targets, slaves in ALTERNATIVES:
+        targets = [x for x in targets if t.resolve(x[0]) in t.nodes]
+        if not targets:
+            continue
+        register = f'auto\n{link}\n' + ''.join(f'{s}\n{x[0]}\n' for s, x in slaves.items()) + '\n'
+        for target, priority in sorted(targets):
+            register += f'{target}\n{priority}\n' + ''.join(x[1] + '\n' for x in slaves.values())
+        t.file('var/lib/dpkg/alternatives/' + name, register + '\n')
+        links = {name: (link, targets[0][0]), **slaves}
+        for n, (path, target) in links.items():
+            t.symlink('etc/alternatives/' + n, target)
+            t.symlink(path, '/etc/alternatives/' + n)
 
 
 def pam(t):
-    """libpam-runtime (pam-auth-update): /etc/pam.d/common-* for plain Unix accounts."""
-    for path in sorted(p for p in t.nodes if p.startswith('usr/share/pam/common-')):
+    """libpam-runtime (pam-auth-update), libpam-modules: plain Unix accounts, and what it remembers of them."""
+    templates = sorted(p for p in t.nodes if p.startswith('usr/share/pam/common-') and not p.endswith('.md5sums'))
+    for path in templates:
         name = path.rpartition('/')[2]
-        if name.endswith('.md5sums'):
-            continue
-        out = []
+        out, saved = [], ''
         for line in t.read(path).decode().splitlines():
             out += [PAM_BLOCKS[line]] if line in PAM_BLOCKS else [] if line.startswith('$') else [line]
+            if line in PAM_BLOCKS:
+                rule = PAM_BLOCKS[line].partition('\t')[2].rstrip(' ').replace('success=1', 'success=end')
+                saved += f'Module: {"null" if "pam_permit" in rule else "unix"}\n{rule}\n'
         t.file('etc/pam.d/' + name, ''.join(s + '\n' for s in out))
+        t.file('var/lib/pam/' + name[len('common-'):], saved)
+    if templates:
+        t.file('var/lib/pam/seen', 'unix\nmkhomedir\n')
+        t.file('etc/security/opasswd', '', 0o600)
+        t.file('etc/environment', '')
 
 
 def host(t):
