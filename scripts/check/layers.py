@@ -22,7 +22,8 @@ class Layers:
         for number, line in lib.table("layers.txt"):
             kind, rest = line.split(None, 1)
             if kind == "root":
-                self.roots.append(rest.strip())
+                where, *only = rest.split()
+                self.roots.append((where, tuple(only) or ("",)))
             elif kind == "alias":
                 name, module = rest.split()
                 self.aliases[name] = module
@@ -58,7 +59,7 @@ class Layers:
     def resolve(self, path, quote, name):
         """The path of an included file of this tree, or None."""
         where = [os.path.dirname(path)] if quote == '"' else []
-        for d in where + self.roots:
+        for d in where + [r for r, only in self.roots if path.startswith(only)]:
             candidate = os.path.normpath(os.path.join(d, name))
             if not candidate.startswith("..") and os.path.isfile(os.path.join(lib.ROOT, candidate)):
                 return candidate
