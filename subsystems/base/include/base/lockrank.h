@@ -20,6 +20,8 @@ enum lock_rank {
 	LOCK_RANK_TTY = 140,
 	LOCK_RANK_PIPE = 150,
 	LOCK_RANK_MM = 160, /* one address space */
+	LOCK_RANK_FS_CONTEXT = 190, /* root and working directory of a process */
+	LOCK_RANK_PUBLISH = 195,    /* one publisher an instance: vfs/fs.h */
 	LOCK_RANK_MOUNT = 200,
 	LOCK_RANK_RENAME = 210,
 	LOCK_RANK_VNODE = 220,
@@ -27,6 +29,10 @@ enum lock_rank {
 	LOCK_RANK_PAGE_CACHE = 240,
 	LOCK_RANK_FS = 250,   /* tmpfs, procfs, glue tables */
 	LOCK_RANK_VIEW = 260, /* table of transaction views */
+	LOCK_RANK_VNODE_TABLE = 282, /* an instance's vnodes; taken with or without fs locks held */
+	LOCK_RANK_NAME_CACHE = 284,
+	LOCK_RANK_VNODE_META = 286, /* cached attributes, advisory locks */
+	LOCK_RANK_PAGE_LRU = 288,
 
 	/* DBFS. */
 	LOCK_RANK_DBFS_VOLUME = 300, /* open, close, mount state */
