@@ -21,7 +21,6 @@ enum lock_rank {
 	LOCK_RANK_PIPE = 150,
 	LOCK_RANK_MM = 160, /* one address space */
 	LOCK_RANK_FS_CONTEXT = 190, /* root and working directory of a process */
-	LOCK_RANK_PUBLISH = 195,    /* one publisher an instance: vfs/fs.h */
 	LOCK_RANK_MOUNT = 200,
 	LOCK_RANK_RENAME = 210,
 	LOCK_RANK_VNODE = 220,

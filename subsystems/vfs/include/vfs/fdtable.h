@@ -17,7 +17,7 @@ struct file;
 
 #define FDTABLE_MAX 65536 /* hard bound, whatever RLIMIT_NOFILE says */
 
-struct fdtable {
+struct fd_table {
 	_Atomic uint32_t refs;
 	struct port_mutex lock; /* rank FDTABLE; all members */
 	struct file **files;
@@ -28,38 +28,38 @@ struct fdtable {
 	uint32_t count;
 };
 
-struct fdtable *fdtable_create(void) MUST_CHECK; /* NULL: no memory */
+struct fd_table *fdtable_create(void) MUST_CHECK; /* NULL: no memory */
 /* fork: a copy that shares the files. NULL: no memory. */
-struct fdtable *fdtable_clone(struct fdtable *t) MUST_CHECK;
-void fdtable_get(struct fdtable *t);
+struct fd_table *fdtable_clone(struct fd_table *t) MUST_CHECK;
+void fdtable_get(struct fd_table *t);
 /* The last one closes all. owner: as in fdtable_close. May sleep. */
-void fdtable_put(struct fdtable *t);
+void fdtable_put(struct fd_table *t);
 /* exec: closes what is close-on-exec. */
-void fdtable_exec(struct fdtable *t);
+void fdtable_exec(struct fd_table *t);
 
 /* A reference to the file, NULL: not open (EBADF). */
-struct file *fdtable_file(struct fdtable *t, int fd) MUST_CHECK;
+struct file *fdtable_file(struct fd_table *t, int fd) MUST_CHECK;
 
 /*
  * The lowest free number >= from and < limit (RLIMIT_NOFILE) for f; takes the caller's reference on
  * success. Result: the number, -VFS_EMFILE, -VFS_ENOMEM, -VFS_EINVAL (from >= limit).
  */
-int fdtable_install(struct fdtable *t, struct file *f, unsigned from, uint64_t limit, bool cloexec)
+int fdtable_install(struct fd_table *t, struct file *f, unsigned from, uint64_t limit, bool cloexec)
 	MUST_CHECK;
 /* Two at once (pipe): both or none. Takes both references on success. */
-int fdtable_install2(struct fdtable *t, struct file *f[2], uint64_t limit, bool cloexec, int fd[2])
+int fdtable_install2(struct fd_table *t, struct file *f[2], uint64_t limit, bool cloexec, int fd[2])
 	MUST_CHECK;
 /* dup2, dup3: f becomes fd (whatever was there is closed). Takes f on success. fd or an error. */
-int fdtable_replace(struct fdtable *t, struct file *f, int fd, uint64_t limit, bool cloexec)
+int fdtable_replace(struct fd_table *t, struct file *f, int fd, uint64_t limit, bool cloexec)
 	MUST_CHECK;
 /* 0 or -VFS_EBADF. */
-int fdtable_close(struct fdtable *t, int fd) MUST_CHECK;
+int fdtable_close(struct fd_table *t, int fd) MUST_CHECK;
 /* close_range(2); cloexec: only marks them. */
-void fdtable_close_range(struct fdtable *t, unsigned first, unsigned last, bool cloexec);
+void fdtable_close_range(struct fd_table *t, unsigned first, unsigned last, bool cloexec);
 /* FD_CLOEXEC: get (0, 1), set; -VFS_EBADF. */
-int fdtable_get_cloexec(struct fdtable *t, int fd);
-int fdtable_set_cloexec(struct fdtable *t, int fd, bool on);
+int fdtable_get_cloexec(struct fd_table *t, int fd);
+int fdtable_set_cloexec(struct fd_table *t, int fd, bool on);
 /* The first open number >= from, -1: none (for /proc/PID/fd). */
-int fdtable_next(struct fdtable *t, int from);
+int fdtable_next(struct fd_table *t, int from);
 
 #endif

@@ -57,7 +57,6 @@ struct vfs_fs_ops {
 	void (*unmount)(struct vfs_fs *fs);
 	/* Appends mount options ("size=64m") for /proc/mounts, with a leading comma. NULL: none. */
 	void (*show_options)(struct vfs_fs *fs, char *buf, size_t size);
-	/* See vnode.h: called by vnode_drop when the last use of a vnode ends. NULL: keep cached. */
 };
 
 enum vfs_fs_flag {
@@ -83,15 +82,14 @@ struct vfs_fs {
 	/* The core's own. */
 	_Atomic uint32_t refs;
 	_Atomic uint64_t seq;      /* odd: a publisher is at work */
-	struct port_mutex publish; /* held from publish_begin to publish_end */
-	struct port_cond published;
-	struct port_mutex lock;   /* rank VNODE_TABLE: table and lru */
-	struct list *table;       /* VFS_VNODE_BUCKETS lists of vnodes; lock: lock */
-	struct list lru;          /* unused vnodes, oldest first; lock: lock */
-	uint32_t unused;          /* on lru; lock: lock */
-	uint32_t vnodes;          /* all; lock: lock */
-	struct list all;          /* of all instances */
-	struct port_mutex rename; /* renames of directories in this instance, one at a time */
+	struct port_mutex publish; /* held from publish_begin to publish_end; no rank */
+	struct port_mutex lock;    /* rank VNODE_TABLE: table and lru */
+	struct list *table;        /* VFS_VNODE_BUCKETS lists of vnodes; lock: lock */
+	struct list lru;           /* unused vnodes, oldest first; lock: lock */
+	uint32_t unused;           /* on lru; lock: lock */
+	uint32_t vnodes;           /* all; lock: lock */
+	struct list all;           /* of all instances */
+	struct port_mutex rename;  /* renames of directories in this instance, one at a time */
 };
 
 struct vfs_mount_args {

@@ -63,6 +63,7 @@ struct mount {
 	struct list sibling;
 	struct list in_ns; /* in order of mounting */
 	struct list hash;
+	struct mount *copy; /* while a tree is copied; lock: mount lock */
 };
 
 struct mnt_ns {

@@ -38,7 +38,8 @@ struct page_cache {
 /*
  * Installed by the vm at start. Each removes (unmap) or write-protects (clean) all page-table entries
  * that show pages [first, last] of vn, in every space, and has flushed the TLBs on return.
- * Called without page_cache.lock. even_private: also private copies (truncate) are discarded.
+ * Called without page_cache.lock, but within a publisher's window and with vnode locks held, so they
+ * must not take a lock that is held around page_cache_get (an address space's). even_private: also private copies (truncate) are discarded.
  */
 struct page_cache_vm_ops {
 	void (*unmap)(struct vnode *vn, uint64_t first, uint64_t last, bool even_private);

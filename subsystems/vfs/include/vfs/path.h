@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "base/list.h"
 #include "base/types.h"
 #include "port/sync.h"
 #include "vfs/cred.h"
@@ -40,6 +41,7 @@ struct fs_context {
 	struct path cwd;
 	struct mnt_ns *ns; /* holds a reference */
 	_Atomic uint32_t umask;
+	struct list all; /* of all contexts (pivot_root); lock: the list's */
 };
 
 /* A context at the root of ns, umask 022. NULL: no memory. */

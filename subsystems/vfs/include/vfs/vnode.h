@@ -196,6 +196,7 @@ struct vnode {
 
 	struct port_mutex meta; /* rank VNODE_META: attributes, cached size, locks, name lists */
 	bool attr_valid;
+	uint64_t attr_gen; /* changes when attr is set or dropped */
 	struct vfs_attr attr;
 	struct list names;    /* name-cache entries that stand for this vnode; lock: name cache */
 	struct list children; /* name-cache entries in this directory; lock: name cache */
@@ -210,8 +211,8 @@ struct vnode {
 
 /*
  * A reference to the vnode of ino. If it is not in memory, makes one, zeroed, with fs and ino set, and
- * calls init(vn, arg), which sets ops, type, rdev, private (and may vnode_set_attr); others that
- * ask for the same number wait. init's error is returned. May sleep; not with fs->lock held.
+ * calls init(vn, arg), which sets ops, type, rdev, private (and may vnode_set_attr); when two do so at
+ * once, one of the two new vnodes is given to ops->evict. init's error is returned. May sleep; not with fs->lock held.
  */
 int vnode_get(struct vfs_fs *fs, uint64_t ino, int (*init)(struct vnode *vn, void *arg), void *arg,
 	      struct vnode **out) MUST_CHECK;
