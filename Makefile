@@ -5,6 +5,7 @@
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+export PYTHONDONTWRITEBYTECODE := 1
 JOBS ?= $(shell nproc 2>/dev/null || echo 1)
 # A make below this one: with JOBS processes, or within the -j that the caller gave. Only at the start of a
 # recipe line (the + hands over the job server).

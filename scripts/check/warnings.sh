@@ -13,4 +13,8 @@ done
 for target in kernel kernel-clang-check; do
 	make -s $target || { echo "warnings: make $target failed"; exit 1; }
 done
+if [ "$(gcc -dumpversion)" != 12 ] || [[ $(clang -dumpversion) != 14.* ]]; then
+	echo "built, but warnings are judged with gcc 12 and clang 14 only"
+	exit 77
+fi
 echo "warnings: none"
