@@ -7,7 +7,10 @@ test: | setup-build setup-test setup-guest ## what CI runs: every kind of test i
 quick: | setup-build setup-test ## under two minutes: unit tests and the short forms
 	@scripts/test-runner --tier quick
 
+soak: | setup-build setup-test setup-guest ## hours: everything with all seeds, mutants, fuzzing
+	@scripts/test-runner --tier soak
+
 unit: | setup-build setup-test ## unit tests of one build: CONFIG=host|clang|asan|tsan [T=NAME]
 	@$(HOSTMAKE) CONFIG=$(CONFIG) run-tests T=$(T)
 
-.PHONY: test quick unit
+.PHONY: test quick soak unit
