@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) the Alien OS authors
 """Rule workplace: no file names this machine: the place of this checkout, the user's home, or a host
-that apt is configured with here, other than the distributions' own."""
+that apt or the environment is configured with here, other than the distributions' own."""
 import glob
 import os
 import re
@@ -27,6 +27,10 @@ def needles():
         except OSError:
             continue
         out.update(h for h in hosts if not PUBLIC.search(h) and "." in h)
+    for name, value in os.environ.items():
+        if name.upper().endswith(("_PROXY", "_INDEX_URL", "_MIRROR", "PROXY_URL")):
+            hosts = re.findall(r"https?://(?:[^@/\s]*@)?([\w.-]+)", value)
+            out.update(h for h in hosts if not PUBLIC.search(h) and "." in h)
     return out
 
 
