@@ -119,9 +119,9 @@ def alien():
 def linux():
     """The Linux reference machine: Debian's kernel, the guest's root as an initial RAM disk."""
     os.environ.setdefault('MEM', '512M')
-    where = os.path.join(ROOT, 'build', 'guest', 'linux')
-    return {'kernel': ready(os.path.join(where, 'vmlinux'), 'linux-guest-ready'),
-            'initrd': ready(os.path.join(where, 'initrd.cpio'), 'linux-guest-ready'),
+    where, env = os.path.join(ROOT, 'build', 'guest', 'linux'), os.environ.get
+    return {'kernel': ready(env('KERNEL') or os.path.join(where, 'vmlinux'), 'linux-guest-ready'),
+            'initrd': ready(env('INITRD') or os.path.join(where, 'initrd.cpio'), 'linux-guest-ready'),
             'append': 'console=ttyS0 rdinit=/linux-init panic=-1 quiet'}
 
 
