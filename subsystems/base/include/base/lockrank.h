@@ -26,6 +26,7 @@ enum lock_rank {
 	LOCK_RANK_VNODE = 220,
 	LOCK_RANK_VNODE2 = 221, /* the second of two, by address */
 	LOCK_RANK_PAGE_CACHE = 240,
+	LOCK_RANK_OBJECT_MAPS = 245, /* the mappings of one object */
 	LOCK_RANK_FS = 250,          /* tmpfs, procfs, glue tables */
 	LOCK_RANK_VIEW = 260,        /* table of transaction views */
 	LOCK_RANK_VNODE_TABLE = 282, /* an instance's vnodes; taken with or without fs locks held */
