@@ -107,12 +107,13 @@ void vm_object_unmap(struct vm_object *o, uint64_t first, uint64_t count, bool c
 	mutex_unlock(&o->maps_lock);
 }
 
-static void protect_table(struct vm_space *s, uint64_t va, uint64_t end, struct vm_gather *g)
+static unsigned protect_table(struct vm_space *s, uint64_t va, uint64_t end, struct vm_gather *g)
 {
 	arch_pte *pte = arch_pte_lock(&s->arch, va, false);
+	unsigned n = 0;
 
 	if (!pte)
-		return;
+		return 0;
 	for (arch_pte *e = pte; va < end; va += PAGE_SIZE, e++) {
 		arch_pte v = arch_pte_get(e);
 		unsigned prot = arch_pte_prot(v);
@@ -121,13 +122,16 @@ static void protect_table(struct vm_space *s, uint64_t va, uint64_t end, struct 
 			continue;
 		arch_pte_set(e, arch_pte_make(arch_pte_pa(v), prot & ~(unsigned)ARCH_PROT_WRITE));
 		(void)!vm_gather_add(g, va, NULL); /* without a page it always fits */
+		n++;
 	}
 	arch_pte_unlock(pte);
+	return n;
 }
 
-void vm_object_write_protect(struct vm_object *o, uint64_t first, uint64_t count)
+unsigned vm_object_write_protect(struct vm_object *o, uint64_t first, uint64_t count)
 {
 	struct vm_region *r;
+	unsigned n = 0;
 
 	mutex_lock(&o->maps_lock);
 	list_for_each_entry (r, &o->regions, struct vm_region, in_object) {
@@ -140,10 +144,11 @@ void vm_object_write_protect(struct vm_object *o, uint64_t first, uint64_t count
 		while ((lo = arch_pte_next(&r->space->arch, lo, hi)) < hi) {
 			uint64_t stop = MIN(ALIGN_DOWN(lo, 1ull << 21) + (1ull << 21), hi);
 
-			protect_table(r->space, lo, stop, &g);
+			n += protect_table(r->space, lo, stop, &g);
 			lo = stop;
 		}
 		vm_gather_flush(&g);
 	}
 	mutex_unlock(&o->maps_lock);
+	return n;
 }

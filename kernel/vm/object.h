@@ -60,8 +60,11 @@ void vm_object_put(struct vm_object *o);
  * PAGE_CACHE may be held.
  */
 void vm_object_unmap(struct vm_object *o, uint64_t first, uint64_t count, bool cow);
-/* Takes write access away from the shared mappings of the range, before its pages are written. */
-void vm_object_write_protect(struct vm_object *o, uint64_t first, uint64_t count);
+/*
+ * Takes write access away from the shared mappings of the range, before its pages are written;
+ * how many were writable.
+ */
+unsigned vm_object_write_protect(struct vm_object *o, uint64_t first, uint64_t count);
 /* Is it mapped anywhere? A hint. */
 bool vm_object_mapped(struct vm_object *o);
 
