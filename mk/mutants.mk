@@ -1,4 +1,4 @@
-mutants: | setup-build setup-test ## break each guard on purpose; a test must notice [T=NAME]
+mutants: | setup-build+test ## break each guard on purpose; a test must notice [T=NAME]
 	@scripts/mutants/run $(T)
 
 .PHONY: mutants

@@ -1,7 +1,7 @@
 # Set-up: installs missing packages. Groups and packages: scripts/setup/packages.
-# A target that needs a group names it as an order-only prerequisite: `image: | setup-guest`.
+# A target that needs groups names them as an order-only prerequisite: `image: | setup-build+guest`.
 setup-%:
-	@scripts/setup/install $*
+	@scripts/setup/install $(subst +, ,$*)
 
 setup: ## install every package that build, test and guest need (apt; asks sudo when not root)
 	@scripts/setup/install build test guest
