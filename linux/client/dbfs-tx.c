@@ -184,8 +184,3 @@ int dbfs_tx_rollback_to(int fd, const struct dbfs_txctl_savepoint *sp)
 {
 	return ioctl(fd, DBFS_TXCTL_ROLLBACK_TO, sp);
 }
-
-int dbfs_tx_conflict(int fd, struct dbfs_txctl_conflict *out)
-{
-	return ioctl(fd, DBFS_TXCTL_CONFLICT, out);
-}

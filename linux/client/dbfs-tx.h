@@ -40,6 +40,5 @@ int dbfs_tx_rollback(int fd);
 
 int dbfs_tx_savepoint(int fd, struct dbfs_txctl_savepoint *out);
 int dbfs_tx_rollback_to(int fd, const struct dbfs_txctl_savepoint *sp);
-int dbfs_tx_conflict(int fd, struct dbfs_txctl_conflict *out);
 
 #endif

@@ -26,13 +26,11 @@ static const char doc[] =
 	"Exit status: the command's; 75 when the commit lost against a conflicting one; 125 when "
 	"tx "
 	"itself failed, 126 when COMMAND cannot be run, 127 when it is not found.";
-enum { OPT_READ_ONLY = 256, OPT_LOCKING, OPT_NO_SYNC };
+enum { OPT_READ_ONLY = 256, OPT_NO_SYNC };
 static const struct argp_option options[] = {
 	{"directory", 'C', "DIR", 0, "Work in DIR, on the volume that it lies on", 0},
 	{"retry", 'r', "N", 0, "Run COMMAND again up to N times after a conflict (default 0)", 0},
 	{"read-only", OPT_READ_ONLY, NULL, 0, "Only look: writes fail with EROFS", 0},
-	{"locking", OPT_LOCKING, NULL, 0, "Conflicting writers wait, and the commit cannot lose",
-	 0},
 	{"no-sync", OPT_NO_SYNC, NULL, 0, "Do not wait until the commit is on the disk", 0},
 	{"quiet", 'q', NULL, 0, "No remarks", 0},
 	{0},
@@ -75,9 +73,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_READ_ONLY:
 		o->begin.mode = DBFS_TXCTL_READ_ONLY;
 		return 0;
-	case OPT_LOCKING:
-		o->begin.mode = DBFS_TXCTL_LOCKING;
-		return 0;
 	case OPT_NO_SYNC:
 		o->begin.flags |= DBFS_TXCTL_NOSYNC;
 		return 0;
@@ -90,19 +85,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
-}
-
-static void report_conflict(int handle)
-{
-	struct dbfs_txctl_conflict c;
-
-	if (dbfs_tx_conflict(handle, &c) < 0) {
-		tx_error(0, "conflict: rolled back");
-		return;
-	}
-	c.what[sizeof c.what - 1] = '\0';
-	tx_error(0, "conflict: %s changed in commit %llu; rolled back", c.what,
-		 (unsigned long long)c.winner_ts);
 }
 
 static bool asked_to_commit(void)
@@ -128,7 +110,7 @@ static int decide(int handle, int status, const struct tx_options *o)
 		return 0;
 	if (errno == EAGAIN) {
 		if (!o->quiet)
-			report_conflict(handle);
+			tx_error(0, "conflict with another commit; rolled back");
 		return TX_EXIT_CONFLICT;
 	}
 	tx_error(errno, "commit failed");
@@ -178,10 +160,7 @@ int main(int argc, char **argv)
 		view_warn_inherited(&place);
 	int status = attempt(&place, &o, &conflict);
 
-	for (unsigned n = 0; conflict && n < o.retries; n++) {
-		if (n >= 3) /* it keeps losing: let the others wait for it */
-			o.begin.mode = DBFS_TXCTL_LOCKING;
+	for (unsigned n = 0; conflict && n < o.retries; n++)
 		status = attempt(&place, &o, &conflict);
-	}
 	return status;
 }

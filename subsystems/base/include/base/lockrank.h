@@ -28,7 +28,8 @@ enum lock_rank {
 	LOCK_RANK_PAGE_CACHE = 240,
 	LOCK_RANK_OBJECT_MAPS = 245, /* the mappings of one object */
 	LOCK_RANK_FS = 250,          /* tmpfs, procfs, glue tables */
-	LOCK_RANK_VIEW = 260,        /* table of transaction views */
+	LOCK_RANK_VIEW = 260,        /* one operation of a transaction's view */
+	LOCK_RANK_VIEW_LIST = 270,   /* a volume's lists of views */
 	LOCK_RANK_VNODE_TABLE = 282, /* an instance's vnodes; taken with or without fs locks held */
 	LOCK_RANK_NAME_CACHE = 284,
 	LOCK_RANK_VNODE_META = 286, /* cached attributes, advisory locks */

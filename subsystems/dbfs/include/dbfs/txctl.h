@@ -21,7 +21,7 @@
 
 enum dbfs_txctl_mode {
 	DBFS_TXCTL_OPTIMISTIC = 0,
-	DBFS_TXCTL_LOCKING = 1,
+	DBFS_TXCTL_LOCKING = 1, /* EOPNOTSUPP where the engine has one writer lock */
 	DBFS_TXCTL_READ_ONLY = 2,
 };
 
@@ -39,7 +39,7 @@ struct dbfs_txctl_begin {
 	uint64_t id;  /* out */
 };
 
-/* COMMIT. EAGAIN: a conflict, rolled back (CONFLICT tells with what). ESTALE: ended already. */
+/* COMMIT. EAGAIN: a conflict, rolled back. ESTALE: ended already. */
 struct dbfs_txctl_commit {
 	uint64_t commit_ts; /* out: position in the order of commits */
 	uint64_t age;       /* out: for a retry */
@@ -48,13 +48,6 @@ struct dbfs_txctl_commit {
 /* SAVEPOINT (out) and ROLLBACK_TO (in). Kernel caches of the view are dropped by the latter. */
 struct dbfs_txctl_savepoint {
 	uint64_t pos;
-};
-
-/* Of the handle's last failed commit: the object whose version had changed. */
-struct dbfs_txctl_conflict {
-	uint64_t ino;       /* inode, 0 if unknown */
-	uint64_t winner_ts; /* the commit that changed it */
-	char what[112];     /* terminated text: "name in directory 12", "contents of inode 40" */
 };
 
 /* STATUS: the transaction of this handle. ENOTCONN before BEGIN. */
@@ -78,12 +71,10 @@ enum dbfs_txctl_state {
 #define DBFS_TXCTL_ROLLBACK DBFS_TXCTL_IOC(0, 3, 0)
 #define DBFS_TXCTL_SAVEPOINT DBFS_TXCTL_IOC(2, 4, sizeof(struct dbfs_txctl_savepoint))
 #define DBFS_TXCTL_ROLLBACK_TO DBFS_TXCTL_IOC(1, 5, sizeof(struct dbfs_txctl_savepoint))
-#define DBFS_TXCTL_CONFLICT DBFS_TXCTL_IOC(2, 6, sizeof(struct dbfs_txctl_conflict))
-#define DBFS_TXCTL_STATUS DBFS_TXCTL_IOC(2, 7, sizeof(struct dbfs_txctl_status))
+#define DBFS_TXCTL_STATUS DBFS_TXCTL_IOC(2, 6, sizeof(struct dbfs_txctl_status))
 
 _Static_assert(sizeof(struct dbfs_txctl_status) == 16, "layout");
 _Static_assert(sizeof(struct dbfs_txctl_begin) == 32, "layout");
 _Static_assert(sizeof(struct dbfs_txctl_commit) == 16, "layout");
-_Static_assert(sizeof(struct dbfs_txctl_conflict) == 128, "layout");
 
 #endif

@@ -152,6 +152,13 @@ void vfs_invalidate_vnode(struct vnode *vn, bool pages);
 /* Everything cached of an instance: names, attributes, clean pages. */
 void vfs_invalidate_all(struct vfs_fs *fs);
 
+/*
+ * The instance's contents are gone for good (a transaction's view has ended): every operation on its vnodes gives
+ * -VFS_ESTALE from now on, its caches are empty, its mapped pages unmapped (SIGBUS). Mounts and open
+ * files stay until they are let go.
+ */
+void vfs_fs_kill(struct vfs_fs *fs);
+
 /* Linux's device number encoding (new_encode_dev). */
 static inline uint32_t vfs_dev(uint32_t major, uint32_t minor)
 {
