@@ -5,7 +5,7 @@
 #
 # Each folder of kernel/ lists its files in sources.mk (no globs):
 #   KERNEL_SRC += kernel/sched/sched.c        C, GNU C17
-#   KERNEL_ASM += kernel/arch/riscv64/trap.S  assembly (preprocessed)
+#   KERNEL_ASM += kernel/arch/riscv64/vectors.S  assembly (preprocessed)
 #   KERNEL_FP_ASM += ...                      assembly that may use FP instructions
 #   KERNEL_GEN += ...                         generated C (a rule for it in the same sources.mk, below $(OUT)/gen)
 # Units of subsystems/ come in by their own sources.mk, with the flags of their STD (mk/units.mk).
@@ -70,7 +70,7 @@ $(OUT)/obj/$(1:.S=.o): $(1)
 endef
 
 $(foreach u,$(KERNEL_UNITS),$(foreach s,$($(u)_SRC),$(eval $(call compile,$(s),$($(u)_STD),$(addprefix -I,$($(u)_INC))))))
-$(foreach s,$(KERNEL_SRC) $(KERNEL_GEN),$(eval $(call compile,$(s),kernel,-I$(FDT)/libfdt -Ikernel/lib/fdt)))
+$(foreach s,$(KERNEL_SRC) $(KERNEL_GEN),$(eval $(call compile,$(s),kernel,-isystem $(FDT)/libfdt -isystem kernel/lib/fdt)))
 $(foreach s,$(FDT_SRC),$(eval $(call compile,$(s),fdt)))
 $(foreach s,$(KERNEL_ASM),$(eval $(call assemble,$(s))))
 $(foreach s,$(KERNEL_FP_ASM),$(eval $(call assemble,$(s),-march=rv64imafdc_zicsr_zifencei)))

@@ -1,6 +1,8 @@
 # Targets of the kernel; the rules are in kernel/build.mk, the source lists in kernel/*/sources.mk.
 KERNELMAKE = $(SUBMAKE) -f kernel/build.mk
 
+build: kernel
+
 kernel: ## build the kernel (build/kernel/alien.elf); DEBUG=1: lock checks and UBSan traps
 	@$(KERNELMAKE) CONFIG=kernel$(if $(DEBUG),-debug) all
 

@@ -23,6 +23,8 @@ void clock_set_wall(int64_t ns);
  * The product is taken in 128 bits.
  */
 void clock_scale(uint64_t *mult, unsigned *shift);
+/* The length of a time given in ticks (accounting). */
+uint64_t clock_ticks_to_ns(uint64_t ticks);
 /* Counter value at which clock_now() is at least ns (saturating). */
 uint64_t clock_to_ticks(uint64_t ns);
 

@@ -28,17 +28,17 @@ bool sched_wake(struct thread *t, uint32_t states);
 /* Sleeps. mode: enum wait_mode. 0 or -EINTR. */
 int sched_sleep_until(uint64_t deadline, int mode);
 
-/* At the end of an interrupt and where preemption is enabled again: switches if asked for. */
+/* At the end of an interrupt and where preemption is enabled again (preempt_count is 0). */
 void sched_preempt(void);
-/* Interrupt of the hart's timer; of an IPI. Called by the trap code. */
-void sched_timer_interrupt(void);
-void sched_ipi(void);
+/* Interrupt of the hart's timer; user: it came in user mode. Called by the trap code. */
+void sched_timer_interrupt(bool user);
 
 /*
  * Start-up: the boot thread becomes hart 0's; each further hart's boot thread enters its idle
  * loop.
  */
 void sched_init(void);
+void sched_adopt_hart(unsigned hart, struct thread *idle);
 NORETURN void sched_start_hart(void);
 
 /*

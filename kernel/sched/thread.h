@@ -53,13 +53,12 @@ struct thread {
 	uint64_t kstack_top;      /* const after create */
 	uint64_t trap_sp;         /* scratch of the trap entry */
 	_Atomic uint32_t pending; /* enum thread_flag bits */
+	_Atomic uint32_t hart;    /* where it runs, waits or last ran; lock: its run queue's */
 	uint32_t preempt_count;   /* owner thread only */
 
 	/* Scheduler. lock: run queue of .hart */
 	_Atomic uint32_t state; /* enum thread_state; set to a sleeping state by itself */
-	_Atomic uint32_t hart;  /* where it runs, waits or last ran */
 	bool on_queue;          /* runs or is queued */
-	bool running;           /* is the current thread of .hart */
 	bool idle;              /* const */
 	int8_t nice;            /* -20..19: thread_set_nice */
 	struct heap_node rq_node;
@@ -71,7 +70,9 @@ struct thread {
 	/* References and end. */
 	_Atomic uint32_t refs;
 	struct wait_queue exit_wait;
-	uint32_t fp_hart; /* 1 + the hart whose registers held fp last */
+	_Atomic uint32_t ended; /* release by itself, acquire by waiters */
+	uint32_t fp_hart;       /* 1 + the hart whose registers held fp last */
+	uint32_t last_hart; /* 1 + the hart it ran on last; 0: none yet */
 
 	/* For the port (subsystems/port). owner thread only */
 	void *port_slot;
@@ -88,8 +89,7 @@ struct thread {
 	struct fp_state *fp;      /* NULL: kernel thread */
 	struct arch_space *space; /* NULL: kernel thread, borrows; changed by thread_set_space */
 	void *proc;
-	uint64_t user_ticks; /* ticks spent in user mode: set by the trap path */
-	uint64_t user_start;
+	uint64_t user_ticks;               /* time in user mode, sampled at the scheduler's tick */
 	void (*on_free)(struct thread *t); /* called once with the last reference; must not sleep */
 
 	void (*entry)(void *arg);
@@ -117,6 +117,10 @@ void thread_discard(struct thread *t);
 NORETURN void thread_exit(void);
 /* Waits until t is dead (not a reference count: the caller still holds one). */
 void thread_wait_dead(struct thread *t);
+
+/* Start-up: the cache; the fields of a thread that is not from thread_create (idle threads). */
+void thread_module_init(void);
+void thread_prepare(struct thread *t, const char *name);
 
 void thread_get(struct thread *t);
 /* Any context except under a run-queue lock. */

@@ -41,6 +41,7 @@ struct waiter {
 	 */
 	void (*notify)(struct waiter *w);
 	bool exclusive; /* wait_wake_one stops after one of these */
+	bool woken;     /* lock: queue.lock; a wake-up was spent on it (sticky) */
 };
 
 #define WAIT_QUEUE_INIT(name)                                                 \
@@ -63,6 +64,8 @@ bool wait_active(struct wait_queue *q);
  * each, wait_done().
  */
 void wait_add(struct wait_queue *q, struct waiter *w, bool exclusive);
+/* A waiter that is called, not woken: epoll and the like. */
+void wait_add_notify(struct wait_queue *q, struct waiter *w, void (*notify)(struct waiter *w));
 void wait_remove(struct wait_queue *q, struct waiter *w);
 void wait_prepare(enum wait_mode mode);
 /* 0 after a wake-up, -ETIMEDOUT, -EINTR. A wake-up since wait_prepare makes it return at once. */

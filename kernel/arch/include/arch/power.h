@@ -11,4 +11,7 @@
 NORETURN void arch_power_off(int status);
 NORETURN void arch_reboot(void);
 
+/* Start-up: finds the machine's power control. */
+void power_init(void);
+
 #endif

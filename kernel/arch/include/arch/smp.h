@@ -20,4 +20,10 @@ void arch_ipi_resched(unsigned hart);
  */
 void arch_smp_call(uint64_t mask, void (*fn)(void *arg), void *arg);
 
+/* Start-up: the other harts of the device tree. Thread context. */
+void smp_start_others(void);
+
+/* Stops all other harts for good (panic, power-off). Does not wait long. Any context. */
+void arch_smp_stop(void);
+
 #endif

@@ -10,7 +10,8 @@
 /* size bytes (rounded up to pages) of unspecified content, or NULL. */
 void *arch_vmalloc(size_t size) MUST_CHECK;
 void arch_vfree(void *p);
-static inline bool arch_is_vmap(const void *p);
+/* Bytes of a block of arch_vmalloc (whole pages). */
+size_t arch_vmalloc_size(const void *p);
 
 /* Device registers [pa, pa + len): never unmapped. NULL: no room. */
 volatile void *arch_ioremap(uint64_t pa, uint64_t len) MUST_CHECK;

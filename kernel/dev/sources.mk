@@ -1,0 +1,1 @@
+KERNEL_SRC += $(addprefix kernel/dev/,device.c fdt.c plic.c random.c rtc.c uart.c)

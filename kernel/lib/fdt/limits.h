@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright (c) the Alien OS authors */
+
+/* For libfdt. */
+#ifndef FDT_LIMITS_H
+#define FDT_LIMITS_H
+
+#define INT_MAX __INT_MAX__
+#define UINT_MAX (__INT_MAX__ * 2u + 1)
+
+#endif

@@ -1,0 +1,4 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright (c) the Alien OS authors */
+
+/* libfdt includes it and uses nothing of it in the files that the kernel compiles. */

@@ -1,0 +1,1 @@
+KERNEL_SRC += kernel/port/mm_platform.c kernel/port/port.c
