@@ -1,0 +1,3 @@
+USER_PROGS += mountfuzz
+mountfuzz_SRC := user/mountfuzz/mountfuzz.c
+mountfuzz_DIR := usr/bin
