@@ -1,0 +1,3 @@
+USER_PROGS += guestbench
+guestbench_SRC := user/guestbench/guestbench.c
+guestbench_DIR := usr/bin
