@@ -55,7 +55,7 @@ static void read_byte(unsigned n)
 
 static void read_file_byte(unsigned n)
 {
-	char name[4096];
+	char name[1024];
 	char c = 'x';
 
 	snprintf(name, sizeof name, "%s/byte", dir);
@@ -83,7 +83,7 @@ static void stat_file(unsigned n)
 
 static void create_files(unsigned n)
 {
-	char name[4096];
+	char name[1024];
 
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(name, sizeof name, "%s/f%u", dir, i);
@@ -96,7 +96,7 @@ static void create_files(unsigned n)
 
 static void unlink_files(unsigned n)
 {
-	char name[4096];
+	char name[1024];
 
 	for (unsigned i = 0; i < n; i++) {
 		snprintf(name, sizeof name, "%s/f%u", dir, i);
