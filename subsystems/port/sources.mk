@@ -11,7 +11,7 @@ test_posix_LD := -lcmocka
 UNITS += port_sim
 port_sim_STD := host
 port_sim_INC := subsystems/port/sim/include
-port_sim_SRC := $(addprefix subsystems/port/sim/src/,sched.c sync.c mem.c log.c disk.c model.c)
+port_sim_SRC := $(addprefix subsystems/port/sim/src/,sched.c sync.c mem.c log.c disk.c model.c cut.c)
 
 TESTS += test_sim test_disk
 TEST_tsan += test_sim

@@ -34,6 +34,7 @@
 #include "base/list.h"
 #include "port/errors.h"
 #include "sim/prng.h"
+#include "cut_priv.h"
 
 #define PAGE ((uint64_t)4096)
 #define SECTORS (PAGE / SIM_SECTOR)
@@ -382,21 +383,8 @@ static void apply_sector(struct page *p, const struct sim_model_io *io, uint64_t
 		memset(p->medium + in_page, 0, SIM_SECTOR);
 }
 
-/*
- * Which sectors of a write reach the medium: those in [from, to) that also pass the coin (den == 0: no
- * coin). Counted from the start of the write.
- */
-struct survival {
-	uint64_t from;
-	uint64_t to;
-	uint64_t num;
-	uint64_t den;
-};
-
-static const struct survival all_of_it = {.to = UINT64_MAX};
-
 /* Applies the surviving sectors; adds their number to *survived (may be NULL). */
-static int apply(struct sim_model *m, const struct sim_model_io *io, const struct survival *s,
+static int apply(struct sim_model *m, const struct sim_model_io *io, const struct sim_survival *s,
 		 struct sim_prng *coin, uint64_t *survived)
 {
 	struct part part;
@@ -451,7 +439,7 @@ int sim_model_write_persist(struct sim_model *m, uint64_t off, const void *buf, 
 	if (!err)
 		err = sim_model_write_end(m, io);
 	if (!err)
-		err = apply(m, io, &all_of_it, NULL, NULL);
+		err = apply(m, io, &sim_survive_all, NULL, NULL);
 	if (!err)
 		retire(m, io);
 	return err;
@@ -472,7 +460,7 @@ int sim_model_flush_end(struct sim_model *m, uint64_t mark)
 
 		if (io->seq > mark)
 			break;
-		err = apply(m, io, &all_of_it, NULL, NULL);
+		err = apply(m, io, &sim_survive_all, NULL, NULL);
 		if (err)
 			return err;
 		retire(m, io);
@@ -493,7 +481,7 @@ static void mark_stuck(struct sim_model *m, const struct sim_model_io *io)
 int sim_model_flush_fail(struct sim_model *m, uint64_t mark, uint64_t seed)
 {
 	struct sim_prng coin = sim_prng_of(seed);
-	struct survival half = {.to = UINT64_MAX, .num = sim_prng_below(&coin, 5), .den = 4};
+	struct sim_survival half = {.to = UINT64_MAX, .num = sim_prng_below(&coin, 5), .den = 4};
 	struct sim_model_io *io;
 	struct sim_model_io *next;
 
@@ -509,76 +497,6 @@ int sim_model_flush_fail(struct sim_model *m, uint64_t mark, uint64_t seed)
 		retire(m, io);
 	}
 	return 0;
-}
-
-const char *sim_cut_mode_name(enum sim_cut_mode mode)
-{
-	static const char *const names[] = {
-		[SIM_CUT_SEEDED] = "seeded",     [SIM_CUT_LOSE_ALL] = "lose-all",
-		[SIM_CUT_KEEP_ALL] = "keep-all", [SIM_CUT_PREFIX] = "prefix",
-		[SIM_CUT_SUFFIX] = "suffix",     [SIM_CUT_SUBSET] = "subset",
-		[SIM_CUT_TORN] = "torn",         [SIM_CUT_ONE_LOST] = "one-lost",
-		[SIM_CUT_ONE_KEPT] = "one-kept",
-	};
-
-	return names[mode];
-}
-
-/* The draw of a cut: what stays the same for all its writes. */
-struct cut {
-	enum sim_cut_mode mode;
-	struct sim_prng coin;
-	uint64_t pivot; /* PREFIX, SUFFIX: the torn write; ONE_*: the one */
-	uint64_t num;   /* SUBSET, TORN: bias, in eighths */
-};
-
-static struct cut draw_cut(enum sim_cut_mode mode, uint64_t seed, uint64_t writes)
-{
-	static const enum sim_cut_mode choices[] = {
-		SIM_CUT_LOSE_ALL, SIM_CUT_KEEP_ALL, SIM_CUT_PREFIX,   SIM_CUT_PREFIX,
-		SIM_CUT_SUFFIX,   SIM_CUT_SUFFIX,   SIM_CUT_SUBSET,   SIM_CUT_SUBSET,
-		SIM_CUT_TORN,     SIM_CUT_TORN,     SIM_CUT_ONE_LOST, SIM_CUT_ONE_KEPT,
-	};
-	struct cut cut = {.mode = mode, .coin = sim_prng_of(seed)};
-
-	if (mode == SIM_CUT_SEEDED)
-		cut.mode = choices[sim_prng_below(&cut.coin, ARRAY_SIZE(choices))];
-	cut.pivot = writes ? sim_prng_below(&cut.coin, writes) : 0;
-	cut.num = sim_prng_range(&cut.coin, 1, 7);
-	return cut;
-}
-
-/* What survives of the index-th write, which has the given number of sectors. */
-static struct survival fate(struct cut *cut, uint64_t index, uint64_t sectors)
-{
-	const struct survival none = {0};
-	uint64_t tear = sim_prng_below(&cut->coin, sectors + 1);
-	bool heads = sim_prng_chance(&cut->coin, cut->num, 8);
-
-	switch (cut->mode) {
-	case SIM_CUT_SEEDED: /* replaced in draw_cut */
-	case SIM_CUT_LOSE_ALL:
-		return none;
-	case SIM_CUT_KEEP_ALL:
-		return all_of_it;
-	case SIM_CUT_PREFIX:
-		if (index == cut->pivot)
-			return (struct survival){.to = tear};
-		return index < cut->pivot ? all_of_it : none;
-	case SIM_CUT_SUFFIX:
-		if (index == cut->pivot)
-			return (struct survival){.from = tear, .to = UINT64_MAX};
-		return index > cut->pivot ? all_of_it : none;
-	case SIM_CUT_SUBSET:
-		return heads ? all_of_it : none;
-	case SIM_CUT_TORN:
-		return (struct survival){.to = UINT64_MAX, .num = cut->num, .den = 8};
-	case SIM_CUT_ONE_LOST:
-		return index == cut->pivot ? none : all_of_it;
-	case SIM_CUT_ONE_KEPT:
-		return index == cut->pivot ? all_of_it : none;
-	}
-	return none;
 }
 
 /* Writes in flight join the pending ones in an order drawn by the seed; they were never visible. */
@@ -620,7 +538,7 @@ static void forget_cache(struct sim_model *m)
 int sim_model_cut(struct sim_model *m, enum sim_cut_mode mode, uint64_t seed,
 		  struct sim_cut_report *report)
 {
-	struct cut cut = draw_cut(mode, seed, m->unflushed);
+	struct sim_cut cut = sim_cut_draw(mode, seed, m->unflushed);
 	struct sim_cut_report r = {.mode = cut.mode, .writes = m->unflushed};
 	struct sim_model_io *io;
 	uint64_t index = 0;
@@ -628,7 +546,7 @@ int sim_model_cut(struct sim_model *m, enum sim_cut_mode mode, uint64_t seed,
 	land_flying(m, &cut.coin);
 	list_for_each_entry (io, &m->pending, struct sim_model_io, link) {
 		uint64_t sectors = io->len / SIM_SECTOR;
-		struct survival s = fate(&cut, index++, sectors);
+		struct sim_survival s = sim_cut_fate(&cut, index++, sectors);
 		int err = apply(m, io, &s, &cut.coin, &r.survived);
 
 		if (err)
