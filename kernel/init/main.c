@@ -21,6 +21,7 @@
 #include "port/reclaim.h"
 #include "sched/sched.h"
 #include "sched/thread.h"
+#include "selftest/selftest.h"
 
 /*
  * What the layers above do at start, in this order. Each may sleep and use everything that
@@ -45,10 +46,15 @@ static void say_hello(void)
 static void init_thread(void *arg)
 {
 	(void)arg;
+	power_init();
+	plic_init();
+	uart_init();
 	smp_start_others();
 	reclaim_start();
 	dev_init();
 	say_hello();
+	if (boot_flag("selftest"))
+		arch_power_off(selftest_run() ? 1 : 0);
 	for (size_t i = 0; i < ARRAY_SIZE(init_hooks) && init_hooks[i]; i++)
 		init_hooks[i]();
 	if (!init_hooks[0])
@@ -59,9 +65,6 @@ void kernel_main(void)
 {
 	struct thread *t;
 
-	plic_init();
-	uart_init();
-	power_init();
 	t = thread_create("init", init_thread, NULL);
 	if (!t)
 		panic("no memory for the first thread");

@@ -40,7 +40,7 @@ static void set_stack_guard(void)
 }
 
 /* No stack protector: the guard changes while it runs. */
-__attribute__((optimize("no-stack-protector"))) void boot_main(uint64_t hart_id, uint64_t dtb_pa)
+__attribute__((no_stack_protector)) void boot_main(uint64_t hart_id, uint64_t dtb_pa)
 {
 	thread_prepare(&boot_thread, "idle");
 	boot_thread.kstack_top = (uint64_t)boot_stack_top;
