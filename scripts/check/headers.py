@@ -60,14 +60,16 @@ def main():
     report = lib.Report("headers")
     rows, jobs, lacking = profiles(), [], set()
     paths = lib.files(".h")
-    check_guards(report, paths)
+    check_guards(report, [p for p in paths if next((r[1] for r in rows if p.startswith(r[0])), "") != "skip"])
     for path in paths:
         row = next((r for r in rows if path.startswith(r[0])), None)
         if row is None:
             report.fail(path, 1, "no line of scripts/check/headers.txt covers this header")
+        elif row[1] == "skip":
+            continue
         elif shutil.which(row[1]) is None:
             lacking.add(row[1])
-        elif row[1] != "skip":
+        else:
             jobs.append((path, row[1], row[2]))
     if lacking:
         sys.exit(f"headers: no {' '.join(sorted(lacking))} on this machine (make setup)")

@@ -19,6 +19,8 @@ class Layers:
     def __init__(self):
         self.roots, self.aliases, self.groups = [], {}, {}
         self.modules = {}  # name -> (path, list of words)
+        self.exceptions = {}  # (path, module) -> line of layers.txt; dropped when met
+        self.met = set()
         for number, line in lib.table("layers.txt"):
             kind, rest = line.split(None, 1)
             if kind == "root":
@@ -34,6 +36,9 @@ class Layers:
                 head, words = rest.split(":", 1)
                 name, path = head.split()
                 self.modules[name] = (path.rstrip("/"), words.split())
+            elif kind == "except":
+                path, target, reason = rest.split(None, 2)
+                self.exceptions[(path, target)] = number
             elif kind == "order":
                 names = [n.strip() for n in rest.split("<")]
                 for i, name in enumerate(names):
@@ -87,6 +92,9 @@ def check_include(layers, report, path, module, include):
     if target is None:
         report.fail(path, line, f"{shown} belongs to no module of layers.txt")
     elif not layers.permits(module, target):
+        if (path, target) in layers.exceptions:
+            layers.met.add((path, target))
+            return
         report.fail(path, line, f"{module} may not include {shown}"
                     + ("" if target.startswith("<") else f" ({target})"))
 
@@ -106,7 +114,9 @@ def main():
             for number, line in enumerate(lib.strip_c(text).splitlines(), 1):
                 if re.match(r"\s*#\s*(if|ifdef|ifndef|elif)\b", line) and PLATFORM.search(line):
                     report.fail(path, number, "platform conditional in a portable unit (use the port)")
-    report.exit(f"{len(paths)} files, {len(layers.modules)} modules")
+    for key in sorted(set(layers.exceptions) - layers.met):
+        report.warn("scripts/check/layers.txt", layers.exceptions[key], f"{key[0]} does not need its exception any more")
+    report.exit(f"{len(paths)} files, {len(layers.modules)} modules, {len(layers.met)} exceptions")
 
 
 main()
