@@ -11,6 +11,11 @@
 
 #include "base/attr.h"
 
+/* C17's keyword by its readable name; <assert.h>, which has it, belongs to libc. */
+#ifndef static_assert
+#define static_assert _Static_assert
+#endif
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The structure of which *ptr is the given member. */
