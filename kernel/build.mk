@@ -69,7 +69,7 @@ $(OUT)/obj/$(1:.S=.o): $(1)
 -include $(OUT)/obj/$(1:.S=.d)
 endef
 
-$(foreach u,$(KERNEL_UNITS),$(foreach s,$($(u)_SRC),$(eval $(call compile,$(s),$($(u)_STD),$(addprefix -I,$($(u)_INC))))))
+$(foreach u,$(KERNEL_UNITS),$(foreach s,$($(u)_SRC),$(eval $(call compile,$(s),$($(u)_STD),$(addprefix -I,$(filter-out %/tests/platform,$($(u)_INC)))))))
 $(foreach s,$(KERNEL_SRC) $(KERNEL_GEN),$(eval $(call compile,$(s),kernel,-isystem $(FDT)/libfdt -isystem kernel/lib/fdt)))
 $(foreach s,$(FDT_SRC),$(eval $(call compile,$(s),fdt)))
 $(foreach s,$(KERNEL_ASM),$(eval $(call assemble,$(s))))
