@@ -59,7 +59,7 @@ static _Atomic uint16_t *avail_slot(struct virtq *q, uint16_t i)
 
 static struct virtq_used_elem used_elem(struct virtq *q, uint16_t i)
 {
-	const char *ring = (const char *)q->used + 4;
+	const char *ring = (const char *)(uintptr_t)q->used + 4;
 	struct virtq_used_elem e;
 
 	__builtin_memcpy(&e, ring + (size_t)(i & (q->size - 1)) * sizeof(e), sizeof(e));
