@@ -55,4 +55,6 @@ run: $(G)/alien.img ## boot to a shell on the persistent image (Ctrl-A x ends QE
 run-gdb: $(G)/alien.img ## the same, waiting for gdb on port 1234
 	@scripts/run --gdb
 
+build: user
+
 .PHONY: user rootfs-tar image guest linux-guest-ready run run-gdb

@@ -27,6 +27,7 @@ FRAME_MAGIC = 0x4D524641
 FRAME_MAX = 65536
 HELLO, DATA, END = 1, 2, 3
 TIMED_OUT, NO_GUEST = 124, 125
+EMPTY_DISK = 'null-co://'
 POLL_S = 0.01
 POWER_OFF_S = 30        # from END to the end of QEMU
 TAIL = 40               # lines of the console that a failure shows
@@ -74,14 +75,17 @@ def disks(what):
     if what.get('image'):
         args += drive(what['image'], 'root', 'snapshot=' + ('off' if what.get('keep') else 'on'))
     for i, path in enumerate((os.environ.get('DISK2') or '').split()):
-        if not os.path.exists(path):
+        if is_file(path) and not os.path.exists(path):
             raise Usage(f'DISK2: {path} does not exist')
         args += drive(path, f'extra{i}', 'snapshot=off')
     return args + ['-device', 'virtio-rng-device'] + shlex.split(os.environ.get('EXTRA_QEMU') or '')
 
 
 def lock_image(image, keep):
-    """Runs share the image; KEEP=1 has it alone. Returns the descriptor that holds the lock."""
+    """Runs share the image; KEEP=1 has it alone. Returns the descriptor that holds the lock, None where
+    there is no file to lock."""
+    if not is_file(image):
+        return None
     fd = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
     how = fcntl.LOCK_EX if keep else fcntl.LOCK_SH
     try:
@@ -92,9 +96,18 @@ def lock_image(image, keep):
     return fd
 
 
+def keep():
+    return os.environ.get('KEEP') not in (None, '', '0')
+
+
+def is_file(image):
+    """Not what QEMU reaches by itself (nbd+unix:///?socket=PATH, null-co://)."""
+    return '://' not in image
+
+
 def ready(path, target):
     """Builds a file of the build directory that is not there yet; another file must exist."""
-    if not os.path.exists(path):
+    if is_file(path) and not os.path.exists(path):
         if not os.path.abspath(path).startswith(os.path.join(ROOT, 'build') + os.sep):
             raise Usage(f'{path} does not exist')
         if subprocess.run(['make', '-s', '-C', ROOT, target], stdout=sys.stderr, check=False).returncode:
@@ -112,7 +125,7 @@ def alien():
     else:
         m['image'] = ready(env('IMG') or os.path.join(ROOT, 'build', 'guest', 'alien.img'), 'image')
         m['append'] += ' root=/dev/vda'
-        m['keep'] = env('KEEP') not in (None, '', '0')
+        m['keep'] = keep()
     return m
 
 
@@ -120,9 +133,12 @@ def linux():
     """The Linux reference machine: Debian's kernel, the guest's root as an initial RAM disk."""
     os.environ.setdefault('MEM', '512M')
     where, env = os.path.join(ROOT, 'build', 'guest', 'linux'), os.environ.get
-    return {'kernel': ready(env('KERNEL') or os.path.join(where, 'vmlinux'), 'linux-guest-ready'),
-            'initrd': ready(env('INITRD') or os.path.join(where, 'initrd.cpio'), 'linux-guest-ready'),
-            'append': 'console=ttyS0 rdinit=/linux-init panic=-1 quiet'}
+    m = {'kernel': ready(env('KERNEL') or os.path.join(where, 'vmlinux'), 'linux-guest-ready'),
+         'initrd': ready(env('INITRD') or os.path.join(where, 'initrd.cpio'), 'linux-guest-ready'),
+         'image': EMPTY_DISK, 'append': 'console=ttyS0 rdinit=/linux-init panic=-1 quiet'}
+    if env('IMG'):
+        m.update(image=ready(env('IMG'), 'image'), keep=keep())
+    return m
 
 
 def die_with_parent():
@@ -180,7 +196,8 @@ class Run:
         out_size = number('OUT_MAX', 1 << 30) // SECTOR * SECTOR
         self.cmd_file = disk_file(b'ALIENRUN', self.token, cmd, 0)
         self.out_file = disk_file(b'ALIENOUT', self.token, b'', out_size)
-        self.console = tempfile.TemporaryFile(prefix='alien-console-')
+        log = os.environ.get('CONSOLE')
+        self.console = open(log, 'w+b') if log else tempfile.TemporaryFile(prefix='alien-console-')
         fds = [f.fileno() for f in (self.cmd_file, self.out_file, self.console)]
         args = machine(what, f'alien.run={self.token}',
                        ['-display', 'none', '-monitor', 'none', '-serial', f'file:/dev/fd/{fds[2]}'])
@@ -282,14 +299,17 @@ def main(name, what, usage):
     except Usage as e:
         sys.stderr.write(f'{name}: {e}\n{usage}')
         return 2
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE
+    except OSError as e:
+        sys.stderr.write(f'{name}: {e.filename or ""}: {e.strerror}\n')
+        return NO_GUEST
     except Failed as e:
         status, message = e.args
         sys.stderr.write(f'{name}: {message}\n')
         if status == NO_GUEST and running:
             sys.stderr.write(running.console_tail())
         return status
-    except BrokenPipeError:
-        return 128 + signal.SIGPIPE
     finally:
         if running:
             running.stop()

@@ -6,7 +6,7 @@ OVERLAY := $(G)/overlay
 CC := riscv64-linux-gnu-gcc
 include mk/flags.mk
 Q := $(if $(V),,@)
-CFLAGS := -O2 -g $(WARN) $(HOST_STD) $(HOST_FRAME) -MMD -MP
+CFLAGS := -O2 -g -ffile-prefix-map=$(CURDIR)=. $(WARN) $(HOST_STD) $(HOST_FRAME) -MMD -MP
 
 USER_PROGS :=
 include $(wildcard user/*/sources.mk)
@@ -18,7 +18,7 @@ $(G)/user/$(1): $($(1)_SRC) user/$(1)/sources.mk user/user.mk mk/flags.mk
 	@echo "  GUESTCC $$@"
 	@mkdir -p $$(@D) $(G)/obj
 	$$(Q)$$(foreach s,$($(1)_SRC),$$(CC) $$(CFLAGS) $(addprefix -I,$($(1)_INC)) -MF $(G)/obj/$(1)-$$(notdir $$(s)).d -MT $$@ -c $$(s) -o $(G)/obj/$(1)-$$(notdir $$(s)).o &&) \
-		$$(CC) -static -o $$@ $$(foreach s,$($(1)_SRC),$(G)/obj/$(1)-$$(notdir $$(s)).o)
+		$$(CC) -static -Wl,--build-id=none -o $$@ $$(foreach s,$($(1)_SRC),$(G)/obj/$(1)-$$(notdir $$(s)).o)
 -include $$(wildcard $(G)/obj/$(1)-*.d)
 
 $(G)/stamp/$(1): $(G)/user/$(1)

@@ -13,7 +13,6 @@ import os
 import pty
 import re
 import select
-import shutil
 import struct
 import subprocess
 import sys
@@ -124,10 +123,26 @@ def talk(c):
     c.expect(rb'# ')
     c.line(b'jobs; echo none left', b'none left')
     c.line(b'ps -o pid= -p 1 | tr -d " "', b'1')
-    c.type(CTRL_D)                              # the login shell ends: power-off (alien.onexit=poweroff)
-    status = c.finish()
-    if status:
-        raise Failed(f'QEMU ended with {status}')
+    c.type(CTRL_D)                              # alien.onexit=poweroff
+
+
+def respawn(c):
+    c.expect(rb'root@alien:~# ', BOOT_S)
+    c.line(b'echo first $((40 + 2))', b'first 42')
+    c.type(b'exit 3\n')
+    c.expect(rb'root@alien:~# ')                # started again
+    c.type(b'poweroff\n')
+
+
+def session(args, play):
+    c = Console(args)
+    try:
+        play(c)
+        status = c.finish()
+        if status:
+            raise Failed(f'QEMU ended with {status}')
+    finally:
+        c.kill()
 
 
 def main(args):
@@ -136,15 +151,13 @@ def main(args):
             os.environ['IMG'] = os.path.join(tmp, 'img')
             subprocess.run(['cp', '--sparse=always', os.path.join(ROOT, 'build', 'guest', 'alien.img'),
                             os.environ['IMG']], check=True)
-        c = Console(args)
         try:
-            talk(c)
+            session(args, talk)
+            os.environ['APPEND'] = 'alien.onexit=respawn'
+            session(args, respawn)
         except Failed as e:
             print(f'FAIL: {e}')
             return 1
-        finally:
-            c.kill()
-            shutil.rmtree(tmp, ignore_errors=True)
     print('console: passed')
     return 0
 

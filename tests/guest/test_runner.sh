@@ -4,6 +4,7 @@
 #
 # test_runner.sh [RUNNER]: the contract of the guest runner (docs/guest-runner.md), each clause once.
 # RUNNER is scripts/guest (default) or scripts/linux-guest, the same runner under Linux without an image.
+# shellcheck disable=SC2016 # commands for the guest stand in single quotes on purpose
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 runner=${1:-scripts/guest}
@@ -20,7 +21,7 @@ check() {
 	else
 		failed=$((failed + 1))
 		echo "FAIL: $name ($*)"
-		sed 's/^/    /' "$tmp/err" | tail -5
+		head -1 "$tmp/err"; tail -4 "$tmp/err"
 	fi
 }
 
@@ -123,6 +124,11 @@ ends() {
 	KERNEL=$tmp/loop BOOT_TIMEOUT=2 guest true
 	check 'no boot is 125' [ "$status" = 125 ]
 	check 'with the console on stderr' grep -q "Boot HART" "$tmp/err"
+	OUT_MAX=1048576 guest 'head -c 3000000 /dev/zero'
+	check 'too much output is 125' [ "$status" = 125 ]
+	check 'and says why' grep -q 'output:' "$tmp/err"
+	CONSOLE=$tmp/console guest true
+	check 'CONSOLE keeps the console' grep -q OpenSBI "$tmp/console"
 	guest 'poweroff -f; sleep 1000'
 	check 'a machine that ends first is 125' [ "$status" = 125 ]
 	guest 'test -w /proc/sysrq-trigger || exit 77; echo c >/proc/sysrq-trigger; sleep 1000'
@@ -149,13 +155,29 @@ parallel() {
 	check 'parallel runs' [ "$(cat "$tmp/one" "$tmp/two")" = "$(printf 'one\ntwo')" ]
 }
 
+# The image's first bytes under Linux (whose root is in memory), a file on it under Alien OS.
 keep() {
-	cp --sparse=always build/guest/alien.img "$tmp/img"
+	local put='echo mark >/root/kept' get='cat /root/kept'
+	if [ "$runner" = scripts/guest ]; then
+		cp --sparse=always build/guest/alien.img "$tmp/img"
+	else
+		truncate -s 1M "$tmp/img"
+		put='echo mark | dd of=/dev/vda conv=fsync status=none' get='head -n 1 /dev/vda | grep -a mark'
+	fi
 	export IMG=$tmp/img
-	guest 'echo mark >/root/kept'; check 'a throwaway run' [ "$status" = 0 ]
-	guest 'cat /root/kept'; check 'leaves no trace' [ "$status" = 1 ]
-	KEEP=1 guest 'echo mark >/root/kept'; check 'a KEEP=1 run' [ "$status" = 0 ]
-	guest 'cat /root/kept'; check 'leaves its files' says mark
+	guest "$put"; check 'a throwaway run' [ "$status" = 0 ]
+	guest "$get"; check 'leaves no trace' [ "$status" = 1 ]
+	KEEP=1 guest "$put"; check 'a KEEP=1 run' [ "$status" = 0 ]
+	guest "$get"; check 'leaves its files' says mark
+	flock -s "$tmp/img" sleep 3 &
+	sleep 0.5
+	local began=$SECONDS
+	KEEP=1 guest true; check 'KEEP=1 waits for others' [ $((SECONDS - began)) -ge 2 ]
+	check 'and says so' grep -q waiting "$tmp/err"
+	printf second >"$tmp/two"
+	truncate -s 1M "$tmp/two"
+	DISK2=$tmp/two guest 'head -c 6 /dev/vdb'
+	check 'DISK2 is vdb' [ "$(cat "$tmp/out")" = second ]
 	unset IMG
 }
 
@@ -167,6 +189,6 @@ large_command
 ends
 cleaning
 parallel
-[ "$runner" != scripts/guest ] || keep
+keep
 echo "guest runner: $passed passed, $failed failed"
 [ "$failed" = 0 ]
