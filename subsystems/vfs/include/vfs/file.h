@@ -46,6 +46,8 @@ enum vfs_open_flag {
 	VFS_O_SYNC = 04010000,
 	VFS_O_PATH = 010000000,
 	VFS_O_TMPFILE = 020200000,
+	VFS_O_EXEC =
+		1 << 30, /* kernel only: for execution (EACCES if not a file with x, or noexec) */
 };
 
 enum vfs_poll_bit {
@@ -122,7 +124,7 @@ struct file {
 	void *private;
 	struct port_mutex pos_lock; /* rank FILE_POS */
 	uint64_t pos;               /* lock: pos_lock */
-	uint64_t dir_cookie_gen;
+	bool atime_done;        /* this description has updated the access time; lock: pos_lock */
 	struct vnode *name_dir; /* by which name it was opened; references; NULL: none */
 	char *name;
 	const char *kind; /* "pipe:[%llu]" and the like for /proc/PID/fd without a place */

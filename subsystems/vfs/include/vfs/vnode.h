@@ -101,7 +101,7 @@ enum vfs_rename_flag { VFS_RENAME_NOREPLACE = 1, VFS_RENAME_EXCHANGE = 2 };
 struct vfs_dirent {
 	uint64_t ino;
 	uint32_t type;   /* VFS_S_IFMT bits */
-	uint64_t cookie; /* resume after this entry: > 2 (1 and 2 are "." and ".."), <= INT64_MAX */
+	uint64_t cookie; /* resume after this entry: 1..INT64_MAX - 2, stable for its life */
 	struct vfs_name name;
 };
 
