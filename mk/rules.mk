@@ -32,7 +32,7 @@ CORE_FRAME :=
 HOST_FRAME :=
 endif
 
-INC := $(patsubst %,-Isubsystems/%/include,base port port/posix dbfs vfs mm drivers net) -Isubsystems/mm/tests/include
+INC := $(patsubst %,-Isubsystems/%/include,base port port/posix dbfs vfs mm drivers net) -Isubsystems/mm/tests/platform
 STD_core = $(CORE_STD) $(CORE_FRAME)
 STD_host = $(HOST_STD) $(HOST_FRAME)
 
