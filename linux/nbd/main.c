@@ -200,7 +200,7 @@ static int listen_at(const char *path)
 		fprintf(stderr, "alien-nbd: %s: longer than a socket's name may be\n", path);
 		return -1;
 	}
-	strcpy(addr.sun_path, path);
+	memcpy(addr.sun_path, path, strlen(path) + 1);
 	if (!clear_place(path, &addr))
 		return -1;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

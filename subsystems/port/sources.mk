@@ -14,7 +14,7 @@ port_sim_INC := subsystems/port/sim/include
 port_sim_SRC := $(addprefix subsystems/port/sim/src/,sched.c sync.c mem.c log.c disk.c model.c cut.c)
 
 TESTS += test_sim test_disk
-TEST_tsan += test_sim
+TEST_tsan += test_sim test_disk
 test_sim_SRC := subsystems/port/tests/test_sim.c
 test_sim_INC := subsystems/port/sim/include
 test_sim_LIBS := port_sim base

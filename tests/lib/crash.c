@@ -98,12 +98,13 @@ static bool recover(struct point *p, struct sim_disk *d, struct sim_prng *r, uin
 
 static bool run_point(struct point *p, struct sim_disk *prepared, uint64_t *cuts)
 {
-	struct sim_prng r;
+	struct sim_prng root = sim_prng_of(p->seed);
+	struct sim_prng at = sim_prng_split(&root, p->at);
+	struct sim_prng r = sim_prng_split(&at, (uint64_t)p->try + 1);
 	struct sim_disk *d;
 	bool ok;
 
 	sim_init(p->seed);
-	r = sim_prng_of(p->seed ^ p->at << 20 ^ (uint64_t)p->try << 50);
 	d = sim_disk_clone(prepared, sim_prng_next(&r));
 	sim_disk_drop_flushes(d, p->how->drop_flushes);
 	sim_disk_cut_at(d, p->at);

@@ -171,7 +171,7 @@ static void UNUSED falling_order(void) NO_THREAD_SAFETY
 
 static void UNUSED wait_under_higher(void) NO_THREAD_SAFETY
 {
-	struct port_cond c;
+	static struct port_cond c;
 
 	port_cond_init(&c);
 	port_mutex_lock(&low);

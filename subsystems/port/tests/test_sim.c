@@ -365,6 +365,40 @@ static void test_memory(void **state)
 	sim_fini();
 }
 
+static void try_lock(void *arg)
+{
+	bool *got = arg;
+
+	*got = port_mutex_trylock(&a);
+	if (*got)
+		port_mutex_unlock(&a);
+}
+
+static bool trylock_elsewhere(void)
+{
+	struct port_thread t;
+	bool got = false;
+
+	SIM_CHECK(port_thread_create(&t, try_lock, &got, "trier") == 0);
+	port_thread_join(&t);
+	return got;
+}
+
+static void test_trylock(void **state)
+{
+	(void)state;
+	sim_init(11);
+	port_mutex_init(&a, LOCK_RANK_DBFS_WAL, "alpha");
+	port_mutex_lock(&a);
+	assert_true(port_mutex_held(&a));
+	assert_false(trylock_elsewhere());
+	port_mutex_unlock(&a);
+	assert_false(port_mutex_held(&a));
+	assert_true(trylock_elsewhere());
+	port_mutex_fini(&a);
+	sim_fini();
+}
+
 static void test_random_by_seed(void **state)
 {
 	uint64_t x[3];
@@ -387,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_timeout_and_kill),
 		cmocka_unit_test(test_failures_are_told),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_trylock),
 		cmocka_unit_test(test_random_by_seed),
 	};
 

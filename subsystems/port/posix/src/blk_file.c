@@ -79,7 +79,7 @@ static int transfer(int fd, bool write, uint64_t off, struct iovec *iov, unsigne
 		if (got == 0)
 			return EIO; /* the file was cut short under us */
 		off += (uint64_t)got;
-		for (size_t left = (size_t)got; left > 0;) {
+		for (size_t left = (size_t)got; left > 0 && n > 0;) {
 			size_t step = MIN(left, iov->iov_len);
 
 			iov->iov_base = (char *)iov->iov_base + step;
