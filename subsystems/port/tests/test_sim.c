@@ -369,9 +369,10 @@ static void try_lock(void *arg)
 {
 	bool *got = arg;
 
-	*got = port_mutex_trylock(&a);
-	if (*got)
+	if (port_mutex_trylock(&a)) {
+		*got = true;
 		port_mutex_unlock(&a);
+	}
 }
 
 static bool trylock_elsewhere(void)
