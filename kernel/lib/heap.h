@@ -3,7 +3,7 @@
 
 /*
  * Intrusive pairing heap: smallest key first, equal keys in order of insertion. Insert O(1),
- * pop and remove O(log n) amortised; no allocation, no recursion. The owner locks.
+ * pop and remove O(log n) amortized; no allocation, no recursion. The owner locks.
  */
 #ifndef LIB_HEAP_H
 #define LIB_HEAP_H

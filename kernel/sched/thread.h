@@ -72,7 +72,7 @@ struct thread {
 	struct wait_queue exit_wait;
 	_Atomic uint32_t ended; /* release by itself, acquire by waiters */
 	uint32_t fp_hart;       /* 1 + the hart whose registers held fp last */
-	uint32_t last_hart; /* 1 + the hart it ran on last; 0: none yet */
+	uint32_t last_hart;     /* 1 + the hart it ran on last; 0: none yet */
 
 	/* For the port (subsystems/port). owner thread only */
 	void *port_slot;

@@ -174,7 +174,7 @@ static bool test_timer(void)
 {
 	static struct ring_timer r[50];
 	uint64_t seed = 7;
-	unsigned cancelled = 0;
+	unsigned canceled = 0;
 
 	for (unsigned i = 0; i < 50; i++) {
 		timer_init(&r[i].timer, ring);
@@ -184,7 +184,7 @@ static bool test_timer(void)
 	}
 	for (unsigned i = 0; i < 50; i += 5) {
 		if (timer_cancel(&r[i].timer))
-			cancelled++;
+			canceled++;
 		EXPECT(timer_deadline(&r[i].timer) == UINT64_MAX);
 	}
 	(void)sched_sleep_until(clock_now() + 60 * NS_PER_MS, WAIT_UNINTERRUPTIBLE);
@@ -194,7 +194,7 @@ static bool test_timer(void)
 		fired += atomic_load(&r[i].fired);
 		EXPECT(!r[i].early && atomic_load(&r[i].fired) <= 1);
 	}
-	EXPECT(fired + cancelled == 50);
+	EXPECT(fired + canceled == 50);
 	return true;
 }
 

@@ -116,17 +116,19 @@ struct vm_map_args {
 
 /* All of these take the space's lock. Addresses and lengths may be anything. */
 int64_t vm_map(struct vm_space *s, const struct vm_map_args *a);
-int vm_unmap(struct vm_space *s, uint64_t addr, uint64_t len);
-int vm_protect(struct vm_space *s, uint64_t addr, uint64_t len, uint32_t prot, bool growsdown);
+int vm_unmap(struct vm_space *s, uint64_t addr, uint64_t len) MUST_CHECK;
+int vm_protect(struct vm_space *s, uint64_t addr, uint64_t len, uint32_t prot, bool growsdown)
+	MUST_CHECK;
 int64_t vm_remap(struct vm_space *s, uint64_t old, uint64_t old_len, uint64_t new_len,
 		 unsigned flags, uint64_t new_addr);
 /* brk(2): the new break, or the old one if it cannot be moved. */
 uint64_t vm_brk(struct vm_space *s, uint64_t brk);
-int vm_advise(struct vm_space *s, uint64_t addr, uint64_t len, int advice);
-int vm_sync(struct vm_space *s, uint64_t addr, uint64_t len, unsigned flags);
-int vm_lock_range(struct vm_space *s, uint64_t addr, uint64_t len, bool lock, bool fault);
+int vm_advise(struct vm_space *s, uint64_t addr, uint64_t len, int advice) MUST_CHECK;
+int vm_sync(struct vm_space *s, uint64_t addr, uint64_t len, unsigned flags) MUST_CHECK;
+int vm_lock_range(struct vm_space *s, uint64_t addr, uint64_t len, bool lock, bool fault)
+	MUST_CHECK;
 /* 1 byte a page (present or not) into vec[count], for [addr, addr + count pages). */
-int vm_incore(struct vm_space *s, uint64_t addr, size_t count, uint8_t *vec);
+int vm_incore(struct vm_space *s, uint64_t addr, size_t count, uint8_t *vec) MUST_CHECK;
 
 enum vm_fault_result {
 	VM_FAULT_OK,
@@ -146,7 +148,8 @@ enum vm_fault_result vm_fault(struct vm_space *s, uint64_t addr, uint32_t access
 size_t vm_read(struct vm_space *s, uint64_t addr, void *buf, size_t n);
 
 /* Identity of a user word for shared futexes. Object with a reference, or NULL: private memory. */
-int vm_futex_key(struct vm_space *s, uint64_t addr, struct vm_object **object, uint64_t *offset);
+int vm_futex_key(struct vm_space *s, uint64_t addr, struct vm_object **object, uint64_t *offset)
+	MUST_CHECK;
 
 /* The region that contains addr, or the next above (NULL: none). Lock held. */
 struct vm_region *vm_find_locked(struct vm_space *s, uint64_t addr);

@@ -21,7 +21,7 @@ NORETURN void trap_exit_to_user(struct trap_frame *f);
 void irq_stack_call(void (*fn)(void *), void *arg, uint64_t top);
 struct thread *context_switch(struct thread *prev, struct thread *next);
 void context_begin(void);
-int probe_stimecmp(void);
+int probe_stimecmp(void) MUST_CHECK;
 void fp_store(struct fp_state *s);
 void fp_fetch(const struct fp_state *s);
 void secondary_start(void);
@@ -37,7 +37,7 @@ NORETURN void secondary_main(void);
 extern struct thread boot_thread;
 
 /* Sets up this hart's trap-related state: stacks, FP on, interrupts enabled in sie. */
-int trap_init_hart(unsigned hart);
+int trap_init_hart(unsigned hart) MUST_CHECK;
 
 /* early.c: memory before the page allocator. */
 void early_init(void);
@@ -47,8 +47,8 @@ void early_finish(void);            /* hands the rest to the page allocator */
 /* mmu.c */
 void mmu_init(void);
 uint64_t mmu_kernel_satp(void);
-/* Maps a kernel page (KSTACK or VMAP area, whose owner serialises): 0 or -ENOMEM. */
-int mmu_map_kernel(uint64_t va, uint64_t pa, unsigned prot);
+/* Maps a kernel page (KSTACK or VMAP area, whose owner serializes): 0 or -ENOMEM. */
+int mmu_map_kernel(uint64_t va, uint64_t pa, unsigned prot) MUST_CHECK;
 /* After a batch of new mappings: this hart sees them at once, others from their next switch on. */
 void mmu_kernel_mapped(void);
 /* Clears one: what was mapped, or 0. Flush (arch_tlb_shootdown_kernel) before it is reused. */

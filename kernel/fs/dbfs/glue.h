@@ -99,26 +99,27 @@ void node_attr(const struct dbfs_attr *in, struct vfs_attr *out);
 
 /* --- dir.c, file.c: operations, listed in dbfs_node_ops ------------------------------------ */
 
-int dbfs_vn_lookup(struct vnode *dir, struct vfs_name name, struct vnode **out);
+int dbfs_vn_lookup(struct vnode *dir, struct vfs_name name, struct vnode **out) MUST_CHECK;
 int dbfs_vn_create(struct vnode *dir, struct vfs_name name, const struct vfs_new *what,
-		   struct vnode **out);
-int dbfs_vn_create_anon(struct vnode *dir, const struct vfs_new *what, struct vnode **out);
-int dbfs_vn_link(struct vnode *dir, struct vfs_name name, struct vnode *target);
-int dbfs_vn_unlink(struct vnode *dir, struct vfs_name name, struct vnode *victim);
-int dbfs_vn_rmdir(struct vnode *dir, struct vfs_name name, struct vnode *victim);
+		   struct vnode **out) MUST_CHECK;
+int dbfs_vn_create_anon(struct vnode *dir, const struct vfs_new *what, struct vnode **out)
+	MUST_CHECK;
+int dbfs_vn_link(struct vnode *dir, struct vfs_name name, struct vnode *target) MUST_CHECK;
+int dbfs_vn_unlink(struct vnode *dir, struct vfs_name name, struct vnode *victim) MUST_CHECK;
+int dbfs_vn_rmdir(struct vnode *dir, struct vfs_name name, struct vnode *victim) MUST_CHECK;
 int dbfs_vn_rename(struct vnode *odir, struct vfs_name oname, struct vnode *ndir,
-		   struct vfs_name nname, unsigned flags);
+		   struct vfs_name nname, unsigned flags) MUST_CHECK;
 int dbfs_vn_readdir(struct vnode *dir, uint64_t cookie,
-		    int (*fn)(void *arg, const struct vfs_dirent *e), void *arg);
-int dbfs_vn_readlink(struct vnode *vn, char *buf, size_t *len);
+		    int (*fn)(void *arg, const struct vfs_dirent *e), void *arg) MUST_CHECK;
+int dbfs_vn_readlink(struct vnode *vn, char *buf, size_t *len) MUST_CHECK;
 
-int dbfs_vn_readpages(struct vnode *vn, uint64_t index, struct page **pages, unsigned n);
-int dbfs_vn_write(struct vnode *vn, uint64_t off, const void *buf, size_t len);
-int dbfs_vn_writepage(struct vnode *vn, uint64_t index, const void *data, size_t len);
-int dbfs_vn_fsync(struct vnode *vn, bool data_only);
-int dbfs_vn_fallocate(struct vnode *vn, unsigned mode, uint64_t off, uint64_t len);
-int dbfs_vn_seek(struct vnode *vn, uint64_t off, bool hole, uint64_t *out);
-int dbfs_vn_open(struct vnode *vn, struct file *f);
+int dbfs_vn_readpages(struct vnode *vn, uint64_t index, struct page **pages, unsigned n) MUST_CHECK;
+int dbfs_vn_write(struct vnode *vn, uint64_t off, const void *buf, size_t len) MUST_CHECK;
+int dbfs_vn_writepage(struct vnode *vn, uint64_t index, const void *data, size_t len) MUST_CHECK;
+int dbfs_vn_fsync(struct vnode *vn, bool data_only) MUST_CHECK;
+int dbfs_vn_fallocate(struct vnode *vn, unsigned mode, uint64_t off, uint64_t len) MUST_CHECK;
+int dbfs_vn_seek(struct vnode *vn, uint64_t off, bool hole, uint64_t *out) MUST_CHECK;
+int dbfs_vn_open(struct vnode *vn, struct file *f) MUST_CHECK;
 void dbfs_vn_release(struct vnode *vn, struct file *f);
 
 /* --- view.c, changes.c: transactions ------------------------------------------------------- */

@@ -71,7 +71,11 @@ bool mm_platform_is_vmalloc(const void *p)
 
 void mm_platform_vfree(void *p)
 {
-	*vmalloc_slot(p) = NULL;
+	void **slot = vmalloc_slot(p);
+
+	assert_non_null(slot);
+	if (slot)
+		*slot = NULL;
 	free((char *)p - 64);
 }
 

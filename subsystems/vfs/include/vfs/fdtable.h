@@ -57,9 +57,9 @@ int fdtable_close(struct fd_table *t, int fd) MUST_CHECK;
 /* close_range(2); cloexec: only marks them. */
 void fdtable_close_range(struct fd_table *t, unsigned first, unsigned last, bool cloexec);
 /* FD_CLOEXEC: get (0, 1), set; -VFS_EBADF. */
-int fdtable_get_cloexec(struct fd_table *t, int fd);
-int fdtable_set_cloexec(struct fd_table *t, int fd, bool on);
+int fdtable_get_cloexec(struct fd_table *t, int fd) MUST_CHECK;
+int fdtable_set_cloexec(struct fd_table *t, int fd, bool on) MUST_CHECK;
 /* The first open number >= from, -1: none (for /proc/PID/fd). */
-int fdtable_next(struct fd_table *t, int from);
+int fdtable_next(struct fd_table *t, int from) MUST_CHECK;
 
 #endif
