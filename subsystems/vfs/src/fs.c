@@ -283,3 +283,9 @@ void vfs_invalidate_all(struct vfs_fs *fs)
 	names_remove_fs(fs);
 	vnodes_invalidate_fs(fs);
 }
+
+void vfs_fs_kill(struct vfs_fs *fs)
+{
+	vnodes_kill_fs(fs);
+	names_remove_fs(fs);
+}

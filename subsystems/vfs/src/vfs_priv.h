@@ -67,6 +67,7 @@ int vnodes_init_fs(struct vfs_fs *fs) MUST_CHECK;
 int vnodes_flush_fs(struct vfs_fs *fs) MUST_CHECK;
 void vnodes_evict_fs(struct vfs_fs *fs);
 void vnodes_invalidate_fs(struct vfs_fs *fs);
+void vnodes_kill_fs(struct vfs_fs *fs);
 void vnodes_shrink_fs(struct vfs_fs *fs, size_t want);
 
 /* --- fs.c --- */

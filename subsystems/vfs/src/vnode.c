@@ -283,6 +283,20 @@ void vnodes_invalidate_fs(struct vfs_fs *fs)
 	for_each_vnode(fs, invalidate_one, NULL);
 }
 
+static void kill_one(struct vnode *vn, void *arg)
+{
+	(void)arg;
+	/* release: who sees the flag sees the view ended; pairs with the checks of VNODE_DEAD */
+	atomic_fetch_or_explicit(&vn->flags, VNODE_DEAD, memory_order_release);
+	vnode_drop_attr(vn);
+	page_cache_invalidate(vn, 0, UINT64_MAX, true);
+}
+
+void vnodes_kill_fs(struct vfs_fs *fs)
+{
+	for_each_vnode(fs, kill_one, NULL);
+}
+
 /* --- Attributes ------------------------------------------------------------------------------ */
 
 void vnode_set_attr(struct vnode *vn, const struct vfs_attr *a)
