@@ -1,0 +1,19 @@
+UNITS += dbfs
+dbfs_STD := core
+dbfs_INC := subsystems/dbfs/src
+DBFS_ENGINE_SRC := \
+	io/errors.c io/io.c io/runs.c io/super.c \
+	cache/cache.c \
+	space/space.c space/store.c \
+	btree/build.c btree/merge.c btree/page.c btree/read.c btree/walk.c \
+	mvcc/layer.c \
+	wal/data.c wal/group.c wal/scan.c wal/wal.c \
+	txn/background.c txn/ckpt.c txn/commit.c txn/cursor.c txn/data.c txn/recover.c txn/snap.c \
+	txn/track.c txn/tx.c txn/volume.c txn/writer.c txn/wset.c
+dbfs_SRC := $(DBFS_ENGINE_SRC:%=subsystems/dbfs/src/%)
+
+TESTS += test_txn
+test_txn_SRC := subsystems/dbfs/tests/engine/test_txn.c
+test_txn_INC := subsystems/dbfs/src subsystems/port/sim/include
+test_txn_LIBS := dbfs base port_sim
+test_txn_LD := -lcmocka

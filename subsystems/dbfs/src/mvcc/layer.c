@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright (c) the Alien OS authors */
+
+/*
+ * Layers are skip lists in arenas.
+ *
+ *   head: 12 lanes ---> node "a" ---> node "c" ---> NULL		lanes 0..height-1 of each node
+ *			  |
+ *			  head -> version ts 9 -> version ts 4 -> NULL
+ *
+ * A node's memory is: head, key length, height, height next pointers, the key. Versions hold their
+ * value. Both are cut from chunks that live as long as the layer, so a reader needs no protection
+ * but the reference that keeps the layer.
+ *
+ * LAYER-1  Lane 0 is sorted by key, strictly. A lane i+1 is a subsequence of lane i.
+ * LAYER-2  A node or version is complete before the release store that makes it reachable; readers
+ *	    reach it by acquire loads. So a reader sees old or new, never half.
+ * LAYER-3  Along a chain, ts falls or (write sets, where ts counts operations) falls strictly.
+ * LAYER-4  Adding after dbfs_layer_reserve takes no memory from the port: a commit cannot fail halfway.
+ *
+ * Lock: the single writer is the caller's business. On crash: memory only.
+ */
+#include "mvcc/layer.h"
+
+#include "base/assert.h"
+#include "base/mem.h"
+#include "dbfs/errors.h"
+#include "port/mem.h"
+
+enum { LANES = 12, CHUNK_BYTES = 65536, FIRST_CHUNK_BYTES = 2048 };
+
+struct arena_chunk {
+	struct arena_chunk *next;
+	size_t size; /* of data */
+	size_t used;
+	ALIGNED(16) uint8_t data[];
+};
+
+struct dbfs_layer {
+	struct arena_chunk *chunks; /* the first is the one in use; writer only */
+	size_t bytes;               /* writer only; readers of statistics may be off */
+	uint64_t versions;
+	uint32_t random;
+	struct dbfs_node *head; /* const after init; no key, LANES lanes */
+};
+
+int dbfs_bytes_cmp(struct dbfs_bytes a, struct dbfs_bytes b)
+{
+	int c = memcmp(a.p, b.p, MIN(a.len, b.len));
+
+	if (c != 0)
+		return c;
+	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+static size_t key_offset(uint32_t height)
+{
+	return sizeof(struct dbfs_node) + height * sizeof(struct dbfs_node *);
+}
+
+static size_t node_size(uint32_t height, uint32_t klen)
+{
+	return ALIGN_UP(key_offset(height) + klen, (size_t)16);
+}
+
+static size_t version_size(size_t vlen)
+{
+	return ALIGN_UP(sizeof(struct dbfs_version) + vlen, (size_t)16);
+}
+
+size_t dbfs_layer_cost(uint32_t klen, size_t vlen)
+{
+	return node_size(LANES, klen) + version_size(vlen);
+}
+
+int dbfs_layer_reserve(struct dbfs_layer *l, size_t bytes)
+{
+	struct arena_chunk *c = l->chunks;
+	size_t size = c ? CHUNK_BYTES - sizeof(*c) : FIRST_CHUNK_BYTES - sizeof(*c);
+
+	if (c && c->size - c->used >= bytes)
+		return 0;
+	size = MAX(size, bytes);
+	c = port_alloc(sizeof(*c) + size);
+	if (!c)
+		return -DBFS_ENOMEM;
+	c->size = size;
+	c->used = 0;
+	c->next = l->chunks;
+	l->chunks = c;
+	l->bytes += sizeof(*c) + size;
+	return 0;
+}
+
+static void *take(struct dbfs_layer *l, size_t bytes)
+{
+	struct arena_chunk *c = l->chunks;
+	void *p = c->data + c->used;
+
+	DBFS_ASSERT(bytes <= c->size - c->used); /* LAYER-4 */
+	c->used += bytes;
+	return p;
+}
+
+static struct dbfs_node *make_node(struct dbfs_layer *l, struct dbfs_bytes key, uint32_t height)
+{
+	struct dbfs_node *n = take(l, node_size(height, key.len));
+
+	atomic_init(&n->head, NULL);
+	n->klen = key.len;
+	n->height = height;
+	for (uint32_t i = 0; i < height; i++)
+		atomic_init(&n->next[i], NULL);
+	if (key.len)
+		memcpy((uint8_t *)(void *)n + key_offset(height), key.p, key.len);
+	return n;
+}
+
+struct dbfs_layer *dbfs_layer_create(void)
+{
+	struct dbfs_layer *l = port_alloc_zeroed(sizeof(*l));
+
+	if (!l)
+		return NULL;
+	if (dbfs_layer_reserve(l, node_size(LANES, 0))) {
+		port_free(l);
+		return NULL;
+	}
+	l->random = 2463534242u;
+	l->head = make_node(l, (struct dbfs_bytes){NULL, 0}, LANES);
+	return l;
+}
+
+void dbfs_layer_destroy(struct dbfs_layer *l)
+{
+	struct arena_chunk *c = l ? l->chunks : NULL;
+
+	while (c) {
+		struct arena_chunk *next = c->next;
+
+		port_free(c);
+		c = next;
+	}
+	port_free(l);
+}
+
+struct dbfs_bytes dbfs_node_key(const struct dbfs_node *n)
+{
+	const uint8_t *p = (const uint8_t *)(const void *)n;
+
+	return (struct dbfs_bytes){p + key_offset(n->height), n->klen};
+}
+
+struct dbfs_version *dbfs_node_version(const struct dbfs_node *n, uint64_t ts)
+{
+	struct dbfs_version *v = dbfs_node_head(n);
+
+	while (v && v->ts > ts)
+		v = v->older;
+	return v;
+}
+
+static struct dbfs_node *load_next(const struct dbfs_node *n, unsigned lane)
+{
+	return atomic_load_explicit(&n->next[lane], memory_order_acquire); /* LAYER-2 */
+}
+
+/* The last node before key (or at it, if through), the head if there is none; before[] per lane. */
+static struct dbfs_node *descend(const struct dbfs_layer *l, struct dbfs_bytes key, bool through,
+				 struct dbfs_node **before)
+{
+	struct dbfs_node *n = l->head;
+
+	for (unsigned lane = LANES; lane-- > 0;) {
+		for (;;) {
+			struct dbfs_node *next = load_next(n, lane);
+			int c = next ? dbfs_bytes_cmp(dbfs_node_key(next), key) : 1;
+
+			if (c > 0 || (c == 0 && !through))
+				break;
+			n = next;
+		}
+		if (before)
+			before[lane] = n;
+	}
+	return n;
+}
+
+struct dbfs_node *dbfs_layer_seek(const struct dbfs_layer *l, struct dbfs_bytes key)
+{
+	return load_next(descend(l, key, false, NULL), 0);
+}
+
+struct dbfs_node *dbfs_layer_find(const struct dbfs_layer *l, struct dbfs_bytes key)
+{
+	struct dbfs_node *n = dbfs_layer_seek(l, key);
+
+	return n && dbfs_bytes_cmp(dbfs_node_key(n), key) == 0 ? n : NULL;
+}
+
+struct dbfs_node *dbfs_layer_seek_after(const struct dbfs_layer *l, struct dbfs_bytes key)
+{
+	return load_next(descend(l, key, true, NULL), 0);
+}
+
+struct dbfs_node *dbfs_layer_seek_before(const struct dbfs_layer *l, struct dbfs_bytes key)
+{
+	struct dbfs_node *n = descend(l, key, false, NULL);
+
+	return n == l->head ? NULL : n;
+}
+
+struct dbfs_node *dbfs_layer_first(const struct dbfs_layer *l)
+{
+	return load_next(l->head, 0);
+}
+
+struct dbfs_version *dbfs_layer_version_nofail(struct dbfs_layer *l, uint32_t len)
+{
+	struct dbfs_version *v = take(l, version_size(len));
+
+	v->len = len;
+	v->older = NULL;
+	l->versions++;
+	return v;
+}
+
+static uint32_t random_height(struct dbfs_layer *l)
+{
+	uint32_t height = 1;
+	uint32_t r;
+
+	l->random ^= l->random << 13;
+	l->random ^= l->random >> 17;
+	l->random ^= l->random << 5;
+	for (r = l->random; height < LANES && (r & 3) == 0; r >>= 2)
+		height++;
+	return height;
+}
+
+struct dbfs_node *dbfs_layer_add_nofail(struct dbfs_layer *l, struct dbfs_bytes key,
+					struct dbfs_version *v)
+{
+	struct dbfs_node *before[LANES];
+	struct dbfs_node *n;
+	uint32_t height;
+
+	descend(l, key, false, before);
+	n = load_next(before[0], 0);
+	if (n && dbfs_bytes_cmp(dbfs_node_key(n), key) == 0) {
+		v->older = dbfs_node_head(n);
+		DBFS_ASSERT(!v->older || v->older->ts <= v->ts);          /* LAYER-3 */
+		atomic_store_explicit(&n->head, v, memory_order_release); /* LAYER-2 */
+		return n;
+	}
+	height = random_height(l);
+	n = make_node(l, key, height);
+	atomic_store_explicit(&n->head, v, memory_order_relaxed); /* published with the node */
+	for (uint32_t i = 0; i < height; i++) {
+		atomic_store_explicit(&n->next[i], load_next(before[i], i), memory_order_relaxed);
+		atomic_store_explicit(&before[i]->next[i], n, memory_order_release); /* LAYER-2 */
+	}
+	return n;
+}
+
+void dbfs_layer_pop(struct dbfs_layer *l, struct dbfs_node *n)
+{
+	struct dbfs_version *v = dbfs_node_head(n);
+
+	DBFS_ASSERT(v);
+	atomic_store_explicit(&n->head, v->older, memory_order_release);
+	l->versions--;
+}
+
+size_t dbfs_layer_bytes(const struct dbfs_layer *l)
+{
+	return l->bytes;
+}
+
+uint64_t dbfs_layer_versions(const struct dbfs_layer *l)
+{
+	return l->versions;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright (c) the Alien OS authors */
+
+/*
+ * The writer lock: while there is no lock manager, one transaction at a time writes. This file and
+ * its callers (begin of a locking transaction, commit, the freeze of a checkpoint) are all that
+ * knows of it. A transaction holds it, not a thread, so it is no port mutex.
+ *
+ * FIFO: unlock hands the lock to the first waiter; who gives up while waiting leaves the queue.
+ */
+#include "base/assert.h"
+#include "txn/txn_priv.h"
+
+struct waiter {
+	struct list link;
+	bool granted;
+};
+
+void dbfs_writer_init(struct writer *w)
+{
+	port_mutex_init(&w->lock, LOCK_RANK_DBFS_WRITER, "dbfs writer");
+	port_cond_init(&w->changed);
+	list_init(&w->waiters);
+	w->busy = false;
+}
+
+void dbfs_writer_fini(struct writer *w)
+{
+	port_cond_fini(&w->changed);
+	port_mutex_fini(&w->lock);
+}
+
+int dbfs_writer_lock(struct writer *w, bool killable)
+{
+	struct waiter me = {.granted = false};
+	int err = 0;
+
+	port_mutex_lock(&w->lock);
+	if (!w->busy) {
+		w->busy = true;
+		port_mutex_unlock(&w->lock);
+		return 0;
+	}
+	list_add_tail(&w->waiters, &me.link);
+	while (!me.granted && !err) {
+		enum port_wait res =
+			port_cond_wait_until(&w->changed, &w->lock, UINT64_MAX, killable);
+
+		if (res == PORT_WAIT_KILLED && !me.granted) {
+			list_del(&me.link);
+			err = -DBFS_EINTR;
+		}
+	}
+	port_mutex_unlock(&w->lock);
+	return err;
+}
+
+void dbfs_writer_unlock(struct writer *w)
+{
+	port_mutex_lock(&w->lock);
+	DBFS_ASSERT(w->busy);
+	if (list_empty(&w->waiters)) {
+		w->busy = false;
+	} else {
+		struct waiter *next = list_first(&w->waiters, struct waiter, link);
+
+		list_del(&next->link);
+		next->granted = true;
+		port_cond_broadcast(&w->changed);
+	}
+	port_mutex_unlock(&w->lock);
+}
