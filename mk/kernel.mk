@@ -9,7 +9,10 @@ kernel: ## build the kernel (build/kernel/alien.elf); DEBUG=1: lock checks and U
 kernel-clang-check: ## compile the kernel's sources with clang's warnings (objects only)
 	@$(KERNELMAKE) CONFIG=kernel-clang WERROR=1 objects
 
+kernel-selftest: kernel ## the kernel's own tests in QEMU on 1, 2 and 4 harts
+	@tests/kernel/selftest.sh kernel$(if $(DEBUG),-debug)
+
 stack: ## the largest stack frames of the kernel
 	@$(KERNELMAKE) CONFIG=kernel stack
 
-.PHONY: kernel kernel-clang-check stack
+.PHONY: kernel kernel-selftest kernel-clang-check stack

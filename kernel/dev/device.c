@@ -6,6 +6,7 @@
 
 #include "dev/fdt.h"
 #include "dev/random.h"
+#include "dev/virtio_mmio.h"
 #include "lib/string.h"
 #include "port/log.h"
 #include "sched/clock.h"
@@ -20,4 +21,5 @@ void dev_init(void)
 		clock_set_wall(wall);
 	else
 		port_log(PORT_LOG_WARN, "no real-time clock: it is 1970");
+	virtio_probe_all();
 }

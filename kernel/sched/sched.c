@@ -451,14 +451,13 @@ void sched_timer_interrupt(bool user)
 	uint64_t next;
 	uint64_t now;
 
-	timer_fired();
 	next = timer_run_due();
 	now = clock_now();
 	if (q->current->idle)
 		q->next_tick = UINT64_MAX;
 	else if (now >= q->next_tick)
 		tick(q, now, user);
-	timer_program(MIN(next, q->next_tick));
+	timer_rearm(MIN(next, q->next_tick));
 }
 
 static NORETURN void idle_loop(void)

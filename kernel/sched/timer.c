@@ -60,9 +60,10 @@ void timer_program(uint64_t ns)
 	arch_timer_set(clock_to_ticks(ns));
 }
 
-void timer_fired(void)
+void timer_rearm(uint64_t ns)
 {
-	queues[my_hart()].armed = UINT64_MAX;
+	queues[my_hart()].armed = ns;
+	arch_timer_set(clock_to_ticks(ns));
 }
 
 /* Locks the queue that t is in; NULL if it is in none. */

@@ -15,7 +15,10 @@ void timer_module_init(void);
 uint64_t timer_run_due(void);
 /* Makes sure that this hart gets its timer interrupt at ns or before. Interrupts off. */
 void timer_program(uint64_t ns);
-/* In the timer interrupt: what was programmed is spent. */
-void timer_fired(void);
+/*
+ * At the end of the timer interrupt: programs ns whatever was programmed before (UINT64_MAX:
+ * none). The interrupt stays pending until this is done.
+ */
+void timer_rearm(uint64_t ns);
 
 #endif
