@@ -108,7 +108,8 @@ struct session {
 	struct tty
 		*tty; /* controlling terminal, NULL: none. The tty layer's word; lock: proc_lock */
 	int32_t tty_dev; /* its device number as stat shows it, 0: none */
-	int32_t leader_dead;
+	bool leader_dead;
+	struct list hash;
 };
 
 struct pgrp {
@@ -157,14 +158,15 @@ struct process {
 	struct wait_queue child_wait;  /* woken when a child changes state */
 	struct wait_queue task_wait;   /* woken when a task leaves (exec waits for the others) */
 
-	bool exiting;   /* exit_group: all tasks die; exit_code is set */
-	bool execing;   /* exec kills the other tasks */
+	bool exiting; /* exit_group: all tasks die; exit_code is set */
+	bool execing; /* exec_task kills the other tasks */
+	struct task *exec_task;
 	bool zombie;    /* no task left: waits to be reaped */
 	bool autoreap;  /* the parent does not want to know */
 	bool exec_done; /* has exec'd since fork: setpgid by the parent is refused */
 	bool subreaper; /* prctl */
-	bool child_subreaper_above;
 	bool core_dumped;
+	uint32_t last_uid;   /* of the leader, for those who wait */
 	uint32_t exit_code;  /* wait status */
 	int32_t exit_signal; /* what the parent gets; 0: nothing */
 
@@ -207,7 +209,7 @@ struct task {
 	sigset sigwait; /* sigtimedwait waits for these; lock: proc_lock */
 
 	/* System call restart. owner */
-	bool in_syscall;
+	bool restart_pending; /* the last result was one of ERESTART*: user_return decides */
 	uint64_t orig_a0;
 	long (*restart_fn)(struct task *t);
 	uint64_t restart[6];
@@ -219,10 +221,12 @@ struct task {
 	struct wait_queue vfork_wait;
 	int32_t pdeath_signal;
 	uint64_t timer_slack;
-	char comm[COMM_LEN]; /* lock: proc_lock */
+	uint32_t personality; /* owner */
+	char comm[COMM_LEN];  /* lock: proc_lock */
 	uint64_t minor_faults, major_faults;
 	int32_t sched_policy, sched_priority;
-	bool exited; /* its part of the exit is done; lock: proc_lock */
+	uint32_t exit_code; /* wait status of exit(2); owner */
+	bool exited;        /* its part of the exit is done; lock: proc_lock */
 	uint64_t start_ns;
 	struct fp_state fp_area;
 };
@@ -293,13 +297,15 @@ struct tty *session_tty(void);
 /* TIOCNOTTY, hang-up: session sid has no terminal any more. */
 void session_clear_tty(int sid);
 
+/* CPU times and faults of all tasks of p so far; proc_lock held. Of the current task alone. */
+void process_times(const struct process *p, struct proc_times *out);
+void task_own_times(struct proc_times *out);
+
 /* Ends the current process / thread with this wait status. */
 NORETURN void process_exit(uint32_t status);
 
 /* Once at start, after the file layers: installs the trap table. */
 void proc_init(void);
-/* Starts the first process from the root directory: does not return an error, it panics. */
-void proc_start_init(void);
 
 /*
  * What ends with a session's leader or with the machine lies above: installed at start, each may
@@ -310,6 +316,12 @@ struct proc_hooks {
 	void (*tty_hangup)(struct tty *tty, int sid);
 	/* Before power-off and reboot: write everything back. May sleep. */
 	void (*sync_all)(void);
+	/* Futexes: a task leaves its space (exit, exec): robust list. The space is still there. */
+	void (*robust_exit)(struct task *t);
+	/* Wakes one waiter on a user word of the current space. */
+	void (*futex_wake)(uint64_t addr);
+	/* A process ends or execs: its timers go. */
+	void (*timers_gone)(struct process *p, bool exec);
 };
 extern struct proc_hooks proc_hooks;
 

@@ -1,3 +1,4 @@
+KERNEL_SRC += kernel/sys/dispatch.c kernel/sys/mm.c kernel/sys/proc.c kernel/sys/signal.c
 KERNEL_GEN += $(OUT)/gen/syscall_table.c
 
 $(OUT)/gen/syscall_table.c: kernel/sys/table scripts/gen_syscalls.py

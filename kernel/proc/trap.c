@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright (c) the Alien OS authors */
+
+/* Traps of user mode: system calls, page faults, other exceptions; the start of the first process. */
+#include "arch/trap.h"
+
+#include "arch/cpu.h"
+#include "arch/power.h"
+#include "dev/fdt.h"
+#include "lib/errno.h"
+#include "lib/panic.h"
+#include "lib/printf.h"
+#include "lib/string.h"
+#include "port/log.h"
+#include "proc/cred.h"
+#include "proc/proc_priv.h"
+#include "proc/start.h"
+#include "vdso/vdso.h"
+#include "vfs/fdtable.h"
+#include "vfs/path.h"
+#include "vm/filemap.h"
+#include "vm/space.h"
+#include "vm/uaccess.h"
+
+static void (*syscall_entry)(struct trap_frame *f);
+
+static void fault_signal(int sig, int code, uint64_t addr)
+{
+	struct siginfo info = {.signo = sig, .code = code};
+
+	info.fault.addr = addr;
+	signal_self(&info, true);
+}
+
+static void on_page_fault(struct trap_frame *f, enum trap_access access)
+{
+	static const uint32_t bits[] = {VM_READ, VM_WRITE, VM_EXEC};
+	struct task *t = current_task();
+	bool major = false;
+	enum vm_fault_result r = vm_fault(t->mm, f->tval, bits[access], &major);
+
+	t->minor_faults += !major;
+	t->major_faults += major;
+	switch (r) {
+	case VM_FAULT_OK:
+	case VM_FAULT_KILLED:
+		break;
+	case VM_FAULT_MAPERR:
+		fault_signal(SIGSEGV, SEGV_MAPERR, f->tval);
+		break;
+	case VM_FAULT_ACCERR:
+		fault_signal(SIGSEGV, SEGV_ACCERR, f->tval);
+		break;
+	case VM_FAULT_BUS:
+		fault_signal(SIGBUS, BUS_ADRERR, f->tval);
+		break;
+	case VM_FAULT_OOM:
+		port_log(PORT_LOG_WARN, "out of memory: process %d (%s) is killed", t->process->pid,
+			 t->comm);
+		process_exit(SIGKILL);
+	}
+}
+
+static void on_exception(struct trap_frame *f)
+{
+	switch (f->cause) {
+	case TRAP_ILLEGAL:
+		fault_signal(SIGILL, ILL_ILLOPC, f->epc);
+		break;
+	case TRAP_BREAKPOINT:
+		fault_signal(SIGTRAP, TRAP_BRKPT, f->epc);
+		break;
+	case TRAP_FETCH_MISALIGNED:
+	case TRAP_LOAD_MISALIGNED:
+	case TRAP_STORE_MISALIGNED:
+		fault_signal(SIGBUS, BUS_ADRALN, f->tval);
+		break;
+	default:
+		fault_signal(SIGSEGV, SEGV_ACCERR, f->tval);
+	}
+}
+
+static void on_syscall(struct trap_frame *f)
+{
+	syscall_entry(f);
+}
+
+static const struct trap_user_ops ops = {
+	.syscall = on_syscall,
+	.page_fault = on_page_fault,
+	.exception = on_exception,
+	.user_return = signal_user_return,
+};
+
+void proc_install_syscalls(void (*entry)(struct trap_frame *f))
+{
+	syscall_entry = entry;
+}
+
+void proc_init(void)
+{
+	tables_init();
+	vm_init();
+	filemap_init();
+	vdso_init();
+	arch_trap_install(&ops);
+}
+
+static void default_limits(struct process *p)
+{
+	for (unsigned i = 0; i < RLIMIT_COUNT; i++)
+		p->rlimits[i] = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+	p->rlimits[RLIMIT_STACK].cur = 8ull << 20;
+	p->rlimits[RLIMIT_CORE].cur = 0;
+	p->rlimits[RLIMIT_NOFILE] = (struct rlimit){1024, 524288};
+	p->rlimits[RLIMIT_NPROC] = (struct rlimit){PID_MAX / 2, PID_MAX / 2};
+	p->rlimits[RLIMIT_MEMLOCK] = (struct rlimit){8ull << 20, 8ull << 20};
+	p->rlimits[RLIMIT_SIGPENDING] = (struct rlimit){4096, 4096};
+	p->rlimits[RLIMIT_MSGQUEUE] = (struct rlimit){819200, 819200};
+	p->rlimits[RLIMIT_NICE] = (struct rlimit){0, 0};
+	p->rlimits[RLIMIT_RTPRIO] = (struct rlimit){0, 0};
+}
+
+/* What init is called with: the words of the command line after "--". */
+static const char *const envp[] = {
+	"HOME=/", "TERM=linux", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	NULL};
+
+static int try_init(const char *path)
+{
+	const char *argv[] = {path, NULL};
+	int err = exec_kernel(path, argv, envp);
+
+	if (err && err != -ENOENT)
+		port_log(PORT_LOG_ERROR, "%s: cannot be started (error %d)", path, -err);
+	return err;
+}
+
+/* The first process: runs in its task, becomes init. */
+static void init_entry(void *arg)
+{
+	static const char *const names[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
+	char path[128];
+
+	(void)arg;
+	if (boot_arg("init", path, sizeof(path))) {
+		int err = try_init(path);
+
+		if (err)
+			panic("init=%s: error %d", path, -err);
+		arch_enter_user();
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (try_init(names[i]) == 0)
+			arch_enter_user();
+	}
+	panic("no init found (init= on the command line names one)");
+}
+
+void proc_start_init(struct fs_context *fs, struct fd_table *fds)
+{
+	struct task *t = task_create("init", init_entry);
+	struct process *p = process_create();
+	struct pgrp_spare spare;
+	unsigned long flags;
+
+	if (!t || !p || pgrp_spare_alloc(&spare))
+		panic("no memory for the first process");
+	p->sighand = sighand_create(NULL);
+	t->cred = cred_create_root();
+	if (!p->sighand || !t->cred)
+		panic("no memory for the first process");
+	default_limits(p);
+	p->exit_signal = SIGCHLD;
+	t->process = p;
+	process_get(p);
+	t->fs = fs;
+	t->fds = fds;
+	flags = spin_lock_irqsave(&proc_lock);
+	process_enter_locked(p, pid_alloc_locked());
+	p->leader = t;
+	task_enter_locked(t, p->pid);
+	pgrp_join_locked(p, p->pid, NULL, &spare);
+	spin_unlock_irqrestore(&proc_lock, flags);
+	pgrp_spare_free(&spare);
+	arch_user_frame_init(arch_user_frame(t->thread), 0, 0);
+	thread_start(t->thread);
+}
