@@ -13,7 +13,7 @@ static int writable(const struct path *p)
 {
 	if (atomic_load_explicit(&p->vn->flags, memory_order_relaxed) & VNODE_DEAD)
 		return -VFS_ESTALE;
-	return mount_readonly(p->mnt) ? -VFS_EROFS : 0;
+	return p->mnt && mount_readonly(p->mnt) ? -VFS_EROFS : 0; /* no mount: memfd */
 }
 
 int vfs_getattr(const struct path *p, struct vfs_attr *out)
@@ -240,6 +240,8 @@ int vfs_access(const struct path *p, const struct vfs_cred *cred, unsigned mask)
 
 	if (mask == 0)
 		return 0;
+	if (!p->mnt)
+		return vnode_permission(p->vn, cred, mask);
 	if ((mask & 1) && p->vn->type == VFS_S_IFREG &&
 	    (atomic_load_explicit(&p->mnt->flags, memory_order_relaxed) & VFS_MS_NOEXEC))
 		return -VFS_EACCES;
@@ -254,8 +256,8 @@ int vfs_access(const struct path *p, const struct vfs_cred *cred, unsigned mask)
 int vfs_statfs(const struct path *p, struct vfs_statfs *out, uint32_t *mount_flags)
 {
 	*out = (struct vfs_statfs){.bsize = 4096, .namelen = VFS_NAME_MAX};
-	*mount_flags = atomic_load_explicit(&p->mnt->flags, memory_order_relaxed);
-	if (mount_readonly(p->mnt))
+	*mount_flags = p->mnt ? atomic_load_explicit(&p->mnt->flags, memory_order_relaxed) : 0;
+	if (p->mnt && mount_readonly(p->mnt))
 		*mount_flags |= VFS_MS_RDONLY;
 	return p->vn->fs->ops->statfs ? p->vn->fs->ops->statfs(p->vn->fs, out) : 0;
 }

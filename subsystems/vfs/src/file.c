@@ -209,11 +209,14 @@ static int64_t read_pages(struct vnode *vn, struct vfs_iter *it, uint64_t *pos)
 /* relatime: the first read of a description whose access time is older than its other times. */
 static void touch_atime(struct file *f)
 {
-	unsigned mf = atomic_load_explicit(&f->path.mnt->flags, memory_order_relaxed);
 	struct vnode *vn = f->path.vn;
 	struct vfs_attr a;
+	unsigned mf;
 
 	f->atime_done = true;
+	if (!f->path.mnt) /* memfd */
+		return;
+	mf = atomic_load_explicit(&f->path.mnt->flags, memory_order_relaxed);
 	if ((mf & (VFS_MS_NOATIME | VFS_MS_RDONLY)) || mount_readonly(f->path.mnt) ||
 	    (atomic_load_explicit(&f->flags, memory_order_relaxed) & VFS_O_NOATIME) ||
 	    (vnode_flags(vn) & VNODE_NO_CACHE) || vnode_getattr(vn, &a))
@@ -347,7 +350,7 @@ static int64_t write_any(struct file *f, struct vfs_iter *it, uint64_t *pos,
 
 	if (!vn->ops->write)
 		return -VFS_EINVAL;
-	if (mount_readonly(f->path.mnt))
+	if (f->path.mnt && mount_readonly(f->path.mnt))
 		return -VFS_EROFS;
 	if (vnode_flags(vn) & VNODE_DEAD)
 		return -VFS_ESTALE;

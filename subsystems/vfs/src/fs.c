@@ -10,6 +10,7 @@
  */
 #include "vfs/fs.h"
 
+#include "port/log.h"
 #include "vfs_priv.h"
 
 static struct port_mutex fs_lock; /* rank VNODE_META: types and instances */
@@ -144,7 +145,10 @@ void vfs_fs_put(struct vfs_fs *fs)
 	/* acq_rel: the last one sees what all others did */
 	if (atomic_fetch_sub_explicit(&fs->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	(void)vfs_fs_sync(fs);
+	if (vfs_fs_sync(fs))
+		port_log(PORT_LOG_ERROR, "vfs: %s: the last write-back failed", fs->source);
+	if (fs->ops->shutdown)
+		fs->ops->shutdown(fs);
 	vfs_fs_fini(fs);
 	fs->ops->unmount(fs);
 }

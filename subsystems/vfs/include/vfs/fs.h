@@ -53,6 +53,8 @@ struct vfs_fs_ops {
 	int (*sync)(struct vfs_fs *fs);
 	/* mount -o remount: data is the option string. NULL: only flags change. */
 	int (*remount)(struct vfs_fs *fs, unsigned flags, const char *data);
+	/* Nobody uses it any more: puts the references to vnodes that it holds itself. NULL: none. */
+	void (*shutdown)(struct vfs_fs *fs);
 	/* All vnodes are gone: frees the instance. */
 	void (*unmount)(struct vfs_fs *fs);
 	/* Appends mount options ("size=64m") for /proc/mounts, with a leading comma. NULL: none. */

@@ -1,0 +1,1 @@
+KERNEL_SRC += $(addprefix kernel/fs/,tmpfs/tmpfs.c tmpfs/tmpfs_file.c initrd/initrd.c)
