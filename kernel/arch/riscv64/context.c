@@ -30,7 +30,8 @@ _Static_assert(offsetof(struct thread, hart) == THREAD_HART, "assembly");
 void arch_context_init(struct thread *t)
 {
 	t->ctx.ra = (uint64_t)context_begin;
-	t->ctx.sp = t->kstack_top;
+	/* The user frame's place stays free: it can be filled before the thread runs. */
+	t->ctx.sp = t->kstack_top - TRAP_FRAME_SIZE;
 }
 
 static void fp_save(struct thread *t)
