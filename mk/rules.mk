@@ -76,18 +76,20 @@ $(2): $($(1)_SRC:%.c=$(OUT)/obj/%.o) $(foreach l,$($(1)_LIBS),$(OUT)/lib$(l).a)
 endef
 
 BIN := $(if $(filter host,$(CONFIG)),build/bin,$(OUT)/bin)
+# A program's file: NAME_BIN if it is set, for one that is called like a unit.
+prog = $(BIN)/$(or $($(1)_BIN),$(1))
 # The tests of this configuration: ThreadSanitizer is for those that use threads.
 TESTS_HERE := $(sort $(if $(filter tsan,$(CONFIG)),$(TEST_tsan),$(TESTS)))
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(foreach t,$(sort $(TESTS)),$(eval $(call link,$(t),$(OUT)/tests/$(t))))
-$(foreach p,$(sort $(PROGS)),$(eval $(call link,$(p),$(BIN)/$(p))))
+$(foreach p,$(sort $(PROGS)),$(eval $(call link,$(p),$(call prog,$(p)))))
 $(foreach f,$(sort $(FUZZ)),$(eval $(call link,$(f),$(OUT)/fuzz/$(f),-fsanitize=fuzzer)))
 
 units: $(UNITS:%=$(OUT)/lib%.a)
 	@:
 tests: $(TESTS_HERE:%=$(OUT)/tests/%)
 	@:
-progs: $(PROGS:%=$(BIN)/%)
+progs: $(foreach p,$(PROGS),$(call prog,$(p)))
 	@:
 fuzzers: $(FUZZ:%=$(OUT)/fuzz/%)
 	@:

@@ -34,4 +34,11 @@ struct dbfs_check_result {
 int dbfs_check(struct dbfs *db, const struct dbfs_check_opts *opts, struct dbfs_check_result *out)
 	MUST_CHECK;
 
+/*
+ * Prints the file system's records that tx sees, one line each, also damaged ones: those of inode ino
+ * with its entries, extents and attributes, or all if ino is 0. line lives during the call.
+ */
+int dbfs_check_dump(struct dbfs_tx *tx, uint64_t ino, void (*print)(void *arg, const char *line),
+		    void *arg) MUST_CHECK;
+
 #endif

@@ -38,6 +38,7 @@ static const struct error_row errors[] = {
 	{DBFS_EDEADLK, DBFS_EDEADLK, "deadlock; retry the transaction"},
 	{DBFS_ENAMETOOLONG, DBFS_ENAMETOOLONG, "name too long"},
 	{DBFS_ENOTEMPTY, DBFS_ENOTEMPTY, "directory not empty"},
+	{DBFS_ELOOP, DBFS_ELOOP, "too many symbolic links"},
 	{DBFS_ENODATA, DBFS_ENODATA, "no such attribute"},
 	{DBFS_ETIME, DBFS_ETIME, "deadline of the transaction passed"},
 	{DBFS_EOVERFLOW, DBFS_EOVERFLOW, "value too large"},

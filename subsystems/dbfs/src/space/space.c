@@ -338,3 +338,15 @@ bool dbfs_space_is_used(struct dbfs_space *s, uint64_t block)
 	port_mutex_unlock(&s->lock);
 	return used;
 }
+
+void dbfs_space_map_blocks(struct dbfs_space *s, void (*fn)(void *arg, uint64_t block), void *arg)
+{
+	for (uint64_t i = 0; i < s->nindexes; i++) {
+		if (s->indexes[i].block != 0)
+			fn(arg, s->indexes[i].block);
+	}
+	for (uint64_t i = 0; i < s->nchunks; i++) {
+		if (s->chunks[i].block != 0)
+			fn(arg, s->chunks[i].block);
+	}
+}

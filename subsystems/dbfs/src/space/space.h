@@ -79,6 +79,9 @@ struct dbfs_space_stats {
 };
 void dbfs_space_stats(struct dbfs_space *s, struct dbfs_space_stats *out);
 
+/* For fsck: calls fn for each block that the map on disk consists of. */
+void dbfs_space_map_blocks(struct dbfs_space *s, void (*fn)(void *arg, uint64_t block), void *arg);
+
 /* For fsck, with nobody writing: is block in use in the persistent map? */
 bool dbfs_space_is_used(struct dbfs_space *s, uint64_t block);
 

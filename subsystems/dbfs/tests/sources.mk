@@ -1,0 +1,19 @@
+# Tests of the file system: on a trivial engine in memory (fs/fake_txn.c), and the same on the real one over
+# the simulated disk. The fake stands in for src/txn, so these programs list the file system's sources.
+DBFS_T := subsystems/dbfs/tests/fs
+DBFS_T_INC := subsystems/dbfs/src $(DBFS_T) subsystems/port/sim/include tests
+DBFS_T_FAKE := $(addprefix $(DBFS_T)/,vol_common.c vol_fake.c fake_txn.c) $(addprefix subsystems/dbfs/src/,io/errors.c \
+	inode/codec.c inode/inode.c inode/hold.c inode/extent.c dir/siphash.c dir/dirent.c dir/dir.c dir/rename.c \
+	file/file.c file/write.c xattr/xattr.c fs/fs.c fs/attr.c)
+DBFS_T_REAL := $(addprefix $(DBFS_T)/,vol_common.c vol_sim.c)
+
+TESTS += test_fs_fake test_fs test_model_fake test_model
+test_fs_fake_SRC := $(DBFS_T)/test_fs.c $(DBFS_T_FAKE)
+test_fs_fake_LIBS := base port_sim
+test_fs_SRC := $(DBFS_T)/test_fs.c $(DBFS_T_REAL)
+test_fs_LIBS := dbfs base port_sim
+test_model_fake_SRC := $(DBFS_T)/test_model.c $(DBFS_T)/model.c $(DBFS_T_FAKE)
+test_model_fake_LIBS := base port_sim
+test_model_SRC := $(DBFS_T)/test_model.c $(DBFS_T)/model.c $(DBFS_T_REAL)
+test_model_LIBS := dbfs base port_sim
+$(foreach t,test_fs_fake test_fs test_model_fake test_model,$(eval $(t)_INC := $(DBFS_T_INC))$(eval $(t)_LD := -lcmocka))
