@@ -22,3 +22,9 @@ test_txn_SRC := subsystems/dbfs/tests/engine/test_txn.c
 test_txn_INC := subsystems/dbfs/src subsystems/port/sim/include
 test_txn_LIBS := dbfs base port_sim
 test_txn_LD := -lcmocka
+
+TESTS += test_engine_crash
+test_engine_crash_SRC := $(addprefix subsystems/dbfs/tests/engine/,test_engine_crash.c engine_load.c)
+test_engine_crash_INC := subsystems/dbfs/src subsystems/port/sim/include tests/lib
+test_engine_crash_LIBS := testlib dbfs base port_sim
+test_engine_crash_LD := -lcmocka

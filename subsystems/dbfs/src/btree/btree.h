@@ -58,7 +58,7 @@ int dbfs_btree_iter_seek(struct dbfs_btree_iter *it, struct dbfs_btree_key key, 
 /* To the last element < key, or <= key. */
 int dbfs_btree_iter_seek_back(struct dbfs_btree_iter *it, struct dbfs_btree_key key, bool at)
 	MUST_CHECK;
-/* From a valid place to the neighbour. */
+/* From a valid place to the neighbor. */
 int dbfs_btree_iter_next(struct dbfs_btree_iter *it) MUST_CHECK;
 int dbfs_btree_iter_prev(struct dbfs_btree_iter *it) MUST_CHECK;
 size_t dbfs_btree_iter_value_len(const struct dbfs_btree_iter *it);

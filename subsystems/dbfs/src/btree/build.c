@@ -5,13 +5,13 @@
  * Builders: each level collects elements in key order and cuts them into pages.
  *
  * Up to one and a half pages wait in a level. When more come, a full page goes out from the front
- * (so a bulk load packs pages); at a border, where an untouched neighbour follows, what waits goes out as one
+ * (so a bulk load packs pages); at a border, where an untouched neighbor follows, what waits goes out as one
  * page or as two halves. A page that goes out becomes an element of the level above. A waiting
- * rest below a third of a page is "hungry": the merge then takes the neighbour apart instead of
+ * rest below a third of a page is "hungry": the merge then takes the neighbor apart instead of
  * reusing it, so that deletions do not leave a trail of tiny pages.
  *
  * The separator of a leaf is the shortest string above the last key before it, or, after an
- * untouched neighbour, the one it had in the old tree. Inner pages go by their first element's key.
+ * untouched neighbor, the one it had in the old tree. Inner pages go by their first element's key.
  *
  * BUILD-1  Pages are written only to blocks allocated here; the old tree is never written.
  * BUILD-2  A pointer carries the CRC32C of the page as it was written.

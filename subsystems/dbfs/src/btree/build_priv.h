@@ -27,7 +27,7 @@ struct build_level {
 	size_t payload; /* sum of klen + vlen */
 	bool emitted;   /* has given a page to the level above */
 	bool has_sep;   /* leaf: sep is the separator of the page that waits */
-	bool has_last;  /* leaf: last is the newest key that went out, and its neighbour follows */
+	bool has_last;  /* leaf: last is the newest key that went out, and its neighbor follows */
 	uint32_t sep_len;
 	uint32_t last_len;
 	uint8_t sep[DBFS_FULL_KEY_MAX];
@@ -65,7 +65,7 @@ int dbfs_build_child(struct build *b, unsigned level, struct dbfs_btree_key key,
 /* A value that is too long for a leaf: writes it to blocks; the cell's content is in *out. */
 int dbfs_build_overflow(struct build *b, const uint8_t *val, uint32_t len, struct page_value *out)
 	MUST_CHECK;
-/* Is a page below level waiting that is so small that it should take in its neighbour? */
+/* Is a page below level waiting that is so small that it should take in its neighbor? */
 bool dbfs_build_hungry(const struct build *b, unsigned level);
 /* All out and written; the root. */
 int dbfs_build_finish(struct build *b, struct dbfs_tree *out) MUST_CHECK;

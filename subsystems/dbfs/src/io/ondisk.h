@@ -15,8 +15,6 @@
 #ifndef DBFS_IO_ONDISK_H
 #define DBFS_IO_ONDISK_H
 
-#include <assert.h>
-
 #include "base/bytes.h"
 #include "dbfs/dbfs.h"
 

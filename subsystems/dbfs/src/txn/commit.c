@@ -97,8 +97,8 @@ static int resolve_merges(struct dbfs_tx *tx)
 		if (!v || v->kind != DBFS_VERSION_MERGE)
 			continue;
 		m = (void *)v->data;
-		err = dbfs_set_get(tx->db, set, dbfs_node_key(n), UINT64_MAX, buf, sizeof(buf),
-				   &len);
+		err = dbfs_set_get(tx->db, (struct view){set, UINT64_MAX}, dbfs_node_key(n), buf,
+				   sizeof(buf), &len);
 		err = dbfs_counters_of(err, buf, len, &sum);
 		dbfs_counters_add(&sum, &m->delta);
 		dbfs_counters_encode(&sum, &m->sum);

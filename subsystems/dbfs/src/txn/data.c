@@ -98,8 +98,7 @@ int dbfs_txn_data_write(struct dbfs_tx *tx, const void *data, uint32_t nblocks, 
 		err = alloc_run(tx, nblocks, hint, &run);
 	if (err)
 		return err;
-	err = dbfs_wal_data_add(tx->db->wal, tx, &tx->data, run.block, data, (uint32_t)run.count,
-				crcs);
+	err = dbfs_wal_data_add(tx->db->wal, tx, &tx->data, run, data, crcs);
 	if (err) {
 		dbfs_space_cancel(tx->db->space, run.block, run.count);
 		return err;

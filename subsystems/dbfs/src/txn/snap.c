@@ -204,15 +204,15 @@ bool dbfs_set_find(const struct set *set, struct dbfs_bytes key, uint64_t ts,
 	return !*v || (*v)->kind != DBFS_VERSION_DELETE;
 }
 
-int dbfs_set_get(struct dbfs *db, const struct set *set, struct dbfs_bytes key, uint64_t ts,
-		 void *buf, size_t cap, size_t *len)
+int dbfs_set_get(struct dbfs *db, struct view view, struct dbfs_bytes key, void *buf, size_t cap,
+		 size_t *len)
 {
 	const struct dbfs_version *v;
 
-	if (!dbfs_set_find(set, key, ts, &v))
+	if (!dbfs_set_find(view.set, key, view.ts, &v))
 		return -DBFS_ENOENT;
 	if (!v)
-		return dbfs_btree_get(&db->env, set->tree, tree_key(key), buf, cap, len);
+		return dbfs_btree_get(&db->env, view.set->tree, tree_key(key), buf, cap, len);
 	if (v->len && cap)
 		memcpy(buf, v->data, MIN(cap, v->len));
 	*len = v->len;

@@ -45,6 +45,12 @@ struct set {
 	struct dbfs_runs retired; /* to be released when this set and all older ones are gone */
 };
 
+/* What a snapshot sees. */
+struct view {
+	const struct set *set;
+	uint64_t ts;
+};
+
 /* --- The writer lock (writer.c): a FIFO that a transaction, not a thread, holds ------------------- */
 
 struct writer {
@@ -214,8 +220,8 @@ void dbfs_sets_destroy(struct dbfs *db);
  */
 bool dbfs_set_find(const struct set *set, struct dbfs_bytes key, uint64_t ts,
 		   const struct dbfs_version **v);
-int dbfs_set_get(struct dbfs *db, const struct set *set, struct dbfs_bytes key, uint64_t ts,
-		 void *buf, size_t cap, size_t *len) MUST_CHECK;
+int dbfs_set_get(struct dbfs *db, struct view view, struct dbfs_bytes key, void *buf, size_t cap,
+		 size_t *len) MUST_CHECK;
 
 /* wset.c */
 int dbfs_tx_write(struct dbfs_tx *tx, struct dbfs_key key, enum dbfs_version_kind kind,

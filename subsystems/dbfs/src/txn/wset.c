@@ -212,7 +212,8 @@ int dbfs_txn_get(struct dbfs_tx *tx, struct dbfs_key key, void *buf, size_t cap,
 		if (err)
 			return err;
 	}
-	return dbfs_set_get(tx->db, tx->set, fullkey_bytes(&k), tx->ts, buf, cap, len);
+	return dbfs_set_get(tx->db, (struct view){tx->set, tx->ts}, fullkey_bytes(&k), buf, cap,
+			    len);
 }
 
 int dbfs_txn_put(struct dbfs_tx *tx, struct dbfs_key key, struct dbfs_val val)
@@ -293,7 +294,8 @@ int dbfs_tx_counters(struct dbfs_tx *tx, struct dbfs_bytes key, struct dbfs_coun
 		err = v->kind == DBFS_VERSION_DELETE ? -DBFS_ENOENT : 0;
 		err = dbfs_counters_of(err, v->data, v->len, out);
 	} else {
-		err = dbfs_set_get(tx->db, tx->set, key, tx->ts, buf, sizeof(buf), &len);
+		err = dbfs_set_get(tx->db, (struct view){tx->set, tx->ts}, key, buf, sizeof(buf),
+				   &len);
 		err = dbfs_counters_of(err, buf, len, out);
 	}
 	if (!err)

@@ -75,16 +75,16 @@ static struct dbfs_wal_data *make(const void *owner, uint64_t block, const void 
 	return d;
 }
 
-int dbfs_wal_data_add(struct dbfs_wal *w, const void *owner, struct list *list, uint64_t block,
-		      const void *data, uint32_t count, uint32_t *crcs)
+int dbfs_wal_data_add(struct dbfs_wal *w, const void *owner, struct list *list, struct dbfs_run run,
+		      const void *data, uint32_t *crcs)
 {
 	struct list fresh;
 	struct dbfs_wal_data *d;
 	struct dbfs_wal_data *n;
 
 	list_init(&fresh);
-	for (uint32_t i = 0; i < count; i++) {
-		d = make(owner, block + i, (const uint8_t *)data + (size_t)i * DBFS_BLOCK_SIZE);
+	for (uint32_t i = 0; i < run.count; i++) {
+		d = make(owner, run.block + i, (const uint8_t *)data + (size_t)i * DBFS_BLOCK_SIZE);
 		if (!d)
 			goto err_free;
 		list_add_tail(&fresh, &d->link);
@@ -96,7 +96,7 @@ int dbfs_wal_data_add(struct dbfs_wal *w, const void *owner, struct list *list, 
 		d->next = *bucket(w, d->block);
 		*bucket(w, d->block) = d;
 	}
-	w->data_bytes += (size_t)count * DBFS_BLOCK_SIZE;
+	w->data_bytes += (size_t)run.count * DBFS_BLOCK_SIZE;
 	port_mutex_unlock(&w->lock);
 	list_splice_tail(list, &fresh);
 	return 0;
@@ -242,7 +242,7 @@ void dbfs_data_forget(struct dbfs_wal *w, struct list *list)
 	}
 }
 
-/* Appends the CRCs of the run of neighbours that starts at d; what follows the run. */
+/* Appends the CRCs of the run of neighbors that starts at d; what follows the run. */
 static struct list *put_run(struct group *g, struct list *pos, uint32_t *crc, uint64_t *len)
 {
 	const struct dbfs_wal_data *d = list_entry(pos, struct dbfs_wal_data, link);

@@ -13,6 +13,7 @@
 
 #include "base/list.h"
 #include "io/io.h"
+#include "io/runs.h"
 
 struct dbfs_wal;
 
@@ -58,11 +59,11 @@ struct dbfs_wal_data {
 };
 
 /*
- * Copies count blocks of data for owner into the queue as blocks block, block + 1, ...; crcs gets
+ * Copies the data of a run of blocks, written by owner, into the queue; crcs gets
  * their checksums; entries are added to list. -DBFS_ENOMEM (nothing happened).
  */
-int dbfs_wal_data_add(struct dbfs_wal *w, const void *owner, struct list *list, uint64_t block,
-		      const void *data, uint32_t count, uint32_t *crcs) MUST_CHECK;
+int dbfs_wal_data_add(struct dbfs_wal *w, const void *owner, struct list *list, struct dbfs_run run,
+		      const void *data, uint32_t *crcs) MUST_CHECK;
 /* Copies the block if it is in memory. */
 bool dbfs_wal_data_read(struct dbfs_wal *w, uint64_t block, void *buf);
 /* The entry of a block that owner wrote and has not committed, or NULL. */
