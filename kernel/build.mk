@@ -47,11 +47,11 @@ OPT_kernel := -O2 -g
 OPT_kernel-debug := -O2 -g -DKERNEL_DEBUG -DBASE_DEBUG -fsanitize=undefined -fsanitize-undefined-trap-on-error
 OPT_kernel-clang := -O2
 INC := -Ikernel -Ikernel/arch/include -Ikernel/port/include $(KERNEL_UNITS:%=-Isubsystems/%/include) \
-	-Isubsystems/port/include -I$(OUT)/gen
+	-Isubsystems/port/include -I$(OUT)/gen -isystem kernel/lib/libc
 STD_core := $(CORE_STD) $(CORE_FRAME)
 STD_host := $(HOST_STD) $(CORE_FRAME)
 STD_kernel := -std=gnu17 $(CORE_FRAME)
-STD_fdt := -std=gnu17 -w -Ikernel/lib/fdt -I$(FDT)/libfdt
+STD_fdt := -std=gnu17 -w -I$(FDT)/libfdt
 
 # $(call compile,SRC,STD,INC): one object
 define compile
@@ -70,7 +70,7 @@ $(OUT)/obj/$(1:.S=.o): $(1)
 endef
 
 $(foreach u,$(KERNEL_UNITS),$(foreach s,$($(u)_SRC),$(eval $(call compile,$(s),$($(u)_STD),$(addprefix -I,$(filter-out %/tests/platform,$($(u)_INC)))))))
-$(foreach s,$(KERNEL_SRC) $(KERNEL_GEN),$(eval $(call compile,$(s),kernel,-isystem $(FDT)/libfdt -isystem kernel/lib/fdt)))
+$(foreach s,$(KERNEL_SRC) $(KERNEL_GEN),$(eval $(call compile,$(s),kernel,-isystem $(FDT)/libfdt)))
 $(foreach s,$(FDT_SRC),$(eval $(call compile,$(s),fdt)))
 $(foreach s,$(KERNEL_ASM),$(eval $(call assemble,$(s))))
 $(foreach s,$(KERNEL_FP_ASM),$(eval $(call assemble,$(s),-march=rv64imafdc_zicsr_zifencei)))

@@ -14,6 +14,10 @@
 
 struct chardev;
 
+#define CHARDEV_IN 1u
+#define CHARDEV_OUT 2u
+#define CHARDEV_HUP 4u
+
 struct chardev_ops {
 	/*
 	 * At least one byte, sleeping for it (killable by signals); 0: end of file (host side
@@ -21,7 +25,7 @@ struct chardev_ops {
 	 */
 	int64_t (*read)(struct chardev *c, void *buf, size_t n, bool nonblock);
 	int64_t (*write)(struct chardev *c, const void *buf, size_t n, bool nonblock);
-	/* Ready for (bit 0) reading, (bit 1) writing; (bit 2) hung up. */
+	/* CHARDEV_ bits. */
 	unsigned (*poll)(struct chardev *c);
 };
 

@@ -188,6 +188,8 @@ static int probe_driver(struct virtio_dev *v)
 		return virtio_blk_probe(v);
 	case VIRTIO_ID_RNG:
 		return virtio_rng_probe(v);
+	case VIRTIO_ID_CONSOLE:
+		return virtio_console_probe(v);
 	default:
 		return -ENODEV;
 	}

@@ -15,7 +15,8 @@
 #include "sched/clock.h"
 #include "sched/sched.h"
 #include "sched/thread.h"
-#include "sync/preempt.h"
+#include "sync/mutex.h"
+#include "sync/wait.h"
 
 void *port_alloc(size_t size)
 {

@@ -66,6 +66,7 @@ unsigned selftest_run(void)
 
 	failed += run_group(selftest_sched, &total);
 	failed += run_group(selftest_blk, &total);
+	failed += run_group(selftest_char, &total);
 	printk("selftest: %u passed, %u failed\n", total - failed, failed);
 	return failed;
 }

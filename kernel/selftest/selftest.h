@@ -19,6 +19,7 @@ struct selftest {
 extern const struct selftest selftest_sched[];
 extern const struct selftest selftest_mem[];
 extern const struct selftest selftest_blk[];
+extern const struct selftest selftest_char[];
 
 /* Runs all; the number that failed. */
 unsigned selftest_run(void);

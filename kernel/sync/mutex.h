@@ -8,19 +8,9 @@
 #ifndef SYNC_MUTEX_H
 #define SYNC_MUTEX_H
 
-#include <stdatomic.h>
-
-#include "base/list.h"
+#include "sync/lock_types.h"
 #include "sync/spinlock.h"
 #include "sync/wait.h"
-
-struct LOCKABLE mutex {
-	_Atomic uintptr_t owner; /* struct thread *, bit 0: somebody waits */
-	struct spinlock lock;
-	struct list waiters; /* lock: lock */
-	uint32_t rank;       /* const after init */
-	const char *name;    /* const after init */
-};
 
 #define MUTEX_INIT(m, lock_rank, lock_name)                                    \
 	{                                                                      \

@@ -9,15 +9,7 @@
 #ifndef SYNC_SPINLOCK_H
 #define SYNC_SPINLOCK_H
 
-#include <stdatomic.h>
-
-#include "base/lockrank.h"
-#include "base/types.h"
-
-struct LOCKABLE spinlock {
-	_Atomic uint32_t word; /* 0 free, else 1 + hart number of the holder */
-	uint32_t rank;         /* const after init: enum lock_rank */
-};
+#include "sync/lock_types.h"
 
 #define SPINLOCK_INIT(lock_rank)         \
 	{                                \

@@ -27,11 +27,6 @@ enum wait_mode {
 	WAIT_INTERRUPTIBLE, /* ends with -EINTR when THREAD_SIGNAL or THREAD_KILLED is set */
 };
 
-struct wait_queue {
-	struct spinlock lock; /* rank SPIN_WAIT, irqsave */
-	struct list waiters;  /* struct waiter.link, oldest first; lock: lock */
-};
-
 struct waiter {
 	struct list link;      /* lock: queue.lock */
 	struct thread *thread; /* const */

@@ -5,8 +5,7 @@
 #ifndef PORT_ARCH_TYPES_H
 #define PORT_ARCH_TYPES_H
 
-#include "sync/mutex.h"
-#include "sync/wait.h"
+#include "sync/lock_types.h"
 
 struct thread;
 

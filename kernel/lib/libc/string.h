@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright (c) the Alien OS authors */
 
-/* For libfdt: the kernel's own. */
+/* For libfdt and the portable units: the kernel's own. */
 #include "lib/string.h"

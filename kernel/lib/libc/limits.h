@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright (c) the Alien OS authors */
 
-/* For libfdt. */
+/* For libfdt and the portable units. */
 #ifndef FDT_LIMITS_H
 #define FDT_LIMITS_H
 
