@@ -736,13 +736,13 @@ int tmpfs_remove(struct vfs_fs *fs, const char *path)
 int tmpfs_memfd(const char *name, struct file **out)
 {
 	static struct port_mutex once;
-	static _Atomic bool ready;
+	static _Atomic uint32_t ready;
 	struct vfs_new what = {.mode = VFS_S_IFREG | 0777};
 	struct file *f;
 	struct tnode *n;
 	int err = 0;
 
-	if (!atomic_exchange_explicit(&ready, true, memory_order_acq_rel)) {
+	if (!atomic_exchange_explicit(&ready, 1, memory_order_acq_rel)) {
 		port_mutex_init(&once, LOCK_RANK_NONE, "memfd");
 		err = tmpfs_create(&tmpfs_type, "memfd", &memfd_fs);
 	}
