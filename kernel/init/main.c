@@ -21,6 +21,7 @@
 #include "port/reclaim.h"
 #include "sched/sched.h"
 #include "sched/thread.h"
+#include "init/userland.h"
 #include "selftest/selftest.h"
 
 /*
@@ -28,8 +29,7 @@
  * stands above it here; one line each.
  */
 static void (*const init_hooks[])(void) = {
-	/* vfs_init, tmpfs, devfs, procfs ... */
-	/* proc_init: arch_trap_install() and the first process */
+	userland_start,
 	NULL,
 };
 

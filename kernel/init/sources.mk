@@ -1,1 +1,1 @@
-KERNEL_SRC += kernel/init/main.c
+KERNEL_SRC += kernel/init/main.c kernel/init/userland.c

@@ -224,7 +224,7 @@ static void undo(struct task *t)
 static bool vfork_over(struct task *t)
 {
 	/* acquire: pairs with the release in task_drop_space */
-	return atomic_load_explicit(&t->vfork_done, memory_order_acquire);
+	return atomic_load_explicit(&t->vfork_done, memory_order_acquire) != 0;
 }
 
 long task_clone(const struct clone_request *r)

@@ -43,7 +43,7 @@ void task_drop_space(struct task *t)
 	/* release: the parent's memory is its own again */
 	if (t->is_vfork) {
 		t->is_vfork = false;
-		atomic_store_explicit(&t->vfork_done, true, memory_order_release);
+		atomic_store_explicit(&t->vfork_done, 1, memory_order_release);
 		wait_wake_all(&t->vfork_wait);
 	}
 	vm_space_put(s);

@@ -216,7 +216,7 @@ struct task {
 
 	uint64_t set_child_tid, clear_child_tid; /* owner */
 	uint64_t robust_list;                    /* owner */
-	_Atomic bool vfork_done;
+	_Atomic uint32_t vfork_done;
 	bool is_vfork;
 	struct wait_queue vfork_wait;
 	int32_t pdeath_signal;
