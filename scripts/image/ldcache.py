@@ -20,7 +20,14 @@ DT_STRTAB, DT_SONAME = 5, 14
 
 
 def soname(data):
-    """The SONAME of a riscv64 shared object, or None."""
+    """The SONAME of a riscv64 shared object; None for anything else, damaged ones included."""
+    try:
+        return read_soname(data)
+    except (struct.error, ValueError):
+        return None
+
+
+def read_soname(data):
     if data[:6] != b'\x7fELF\x02\x01' or len(data) < 64:
         return None
     kind, machine = struct.unpack_from('<HH', data, 16)
