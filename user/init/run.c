@@ -183,6 +183,10 @@ static bool put_frame(enum frame_type type, uint32_t len, uint32_t status)
 		done += (size_t)n;
 	}
 	out.at += (off_t)size;
+	if (fdatasync(out.fd) != 0 && errno != EINVAL && errno != ENOSYS) {
+		say("run: output: %s", strerror(errno));
+		return false;
+	}
 	return true;
 }
 
