@@ -11,7 +11,7 @@
 #include "base/assert.h"
 #include "txn/txn_priv.h"
 
-struct waiter {
+struct writer_waiter {
 	struct list link;
 	bool granted;
 };
@@ -32,7 +32,7 @@ void dbfs_writer_fini(struct writer *w)
 
 int dbfs_writer_lock(struct writer *w, bool killable)
 {
-	struct waiter me = {.granted = false};
+	struct writer_waiter me = {.granted = false};
 	int err = 0;
 
 	port_mutex_lock(&w->lock);
@@ -62,7 +62,7 @@ void dbfs_writer_unlock(struct writer *w)
 	if (list_empty(&w->waiters)) {
 		w->busy = false;
 	} else {
-		struct waiter *next = list_first(&w->waiters, struct waiter, link);
+		struct writer_waiter *next = list_first(&w->waiters, struct writer_waiter, link);
 
 		list_del(&next->link);
 		next->granted = true;
