@@ -35,7 +35,7 @@ enum auxv {
 	AT_MINSIGSTKSZ = 51,
 };
 
-/* A file's end of initialised data inside a page: the rest of the page is to be zeroed. */
+/* A file's end of initialized data inside a page: the rest of the page is to be zeroed. */
 struct elf_tail {
 	uint64_t addr, len;
 };

@@ -2,7 +2,7 @@
 /* Copyright (c) the Alien OS authors */
 
 /*
- * Where signal handlers return to. Unwinders recognise a signal frame by these two instruction words
+ * Where signal handlers return to. Unwinders recognize a signal frame by these two instruction words
  * (0x08b00893, 0x00000073), so they must not be compressed; the frame description says only that
  * this is a signal frame, as Linux's does.
  */

@@ -4,7 +4,7 @@
 /*
  * Advisory locks (vfs/lock.h): one list a vnode, sorted by start within a kind, under vn->meta.
  *
- * LOCK-1  Ranges of one owner and kind on a vnode do not overlap; neighbours of one type are merged.
+ * LOCK-1  Ranges of one owner and kind on a vnode do not overlap; neighbors of one type are merged.
  * LOCK-2  flock and record locks do not see each other; POSIX and OFD locks do.
  */
 #include "vfs/lock.h"
@@ -114,7 +114,7 @@ static bool cut(struct vfs_lock_list *list, const struct vfs_lock *l, struct loc
 	return any;
 }
 
-/* Adds fresh, merged with its owner's neighbours of the same type (LOCK-1). */
+/* Adds fresh, merged with its owner's neighbors of the same type (LOCK-1). */
 static void add(struct vfs_lock_list *list, struct lock_entry *fresh, struct list *dead)
 {
 	struct lock_entry *e;

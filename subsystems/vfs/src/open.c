@@ -312,7 +312,7 @@ static int make_anon(const struct vfs_walk_from *from, uint32_t mode, struct tar
 }
 
 /* Flags as the rest of this file expects them. */
-static int normalise(unsigned *flags)
+static int normalize(unsigned *flags)
 {
 	if (*flags & VFS_O_PATH)
 		*flags &= VFS_O_PATH | VFS_O_DIRECTORY | VFS_O_NOFOLLOW | VFS_O_CLOEXEC;
@@ -335,7 +335,7 @@ int vfs_open(const struct vfs_walk_from *from, const char *name, unsigned flags,
 {
 	struct target t = {.created = false};
 	bool again = true;
-	int err = normalise(&flags);
+	int err = normalize(&flags);
 
 	if (err)
 		return err;
@@ -369,7 +369,7 @@ int vfs_open_path(const struct path *p, unsigned flags, const struct vfs_cred *c
 		  struct file **out)
 {
 	struct target t = {.path = *p};
-	int err = normalise(&flags);
+	int err = normalize(&flags);
 
 	if (err)
 		return err;

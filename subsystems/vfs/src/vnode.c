@@ -87,9 +87,9 @@ static struct vnode *alloc_vnode(struct vfs_fs *fs, uint64_t ino)
 }
 
 /* It is in no table and has no references. */
-static void free_vnode(struct vnode *vn, bool initialised)
+static void free_vnode(struct vnode *vn, bool initialized)
 {
-	if (initialised) {
+	if (initialized) {
 		unsigned flags = atomic_load_explicit(&vn->flags, memory_order_relaxed);
 
 		if (vn->pages.dirty && !(flags & (VNODE_UNLINKED | VNODE_DEAD)) &&

@@ -35,7 +35,7 @@ enum dbfs_error {
 	DBFS_EDEADLK = 35, /* victim of a deadlock: retry the transaction */
 	DBFS_ENAMETOOLONG = 36,
 	DBFS_ENOTEMPTY = 39,
-	DBFS_ELOOP = 40, /* too many symbolic links (callers that walk paths) */
+	DBFS_ELOOP = 40,   /* too many symbolic links (callers that walk paths) */
 	DBFS_ENODATA = 61, /* no such extended attribute */
 	DBFS_ETIME = 62,   /* deadline of the transaction passed */
 	DBFS_EOVERFLOW = 75,

@@ -82,8 +82,7 @@ _Static_assert(sizeof(struct fs_dir_inode_disk) == 128, "layout");
 
 struct fs_dirent_disk {
 	struct le64 ino;
-	uint8_t type; /* mode >> 12 */
-		      /* the name follows, to the end of the value */
+	uint8_t type; /* mode >> 12; the name follows, to the end of the value */
 };
 _Static_assert(sizeof(struct fs_dirent_disk) == 9, "layout");
 

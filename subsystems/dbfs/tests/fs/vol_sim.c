@@ -35,7 +35,9 @@ struct vol *vol_create(uint64_t blocks, uint64_t seed)
 	CHECK(v != NULL);
 	sim_init(seed);
 	/* The engine's own needs come on top of what the test asks for. */
-	v->disk = sim_disk_create("vol", (blocks + LOG_BYTES / DBFS_BLOCK_SIZE + 512) * DBFS_BLOCK_SIZE, seed);
+	v->disk = sim_disk_create("vol",
+				  (blocks + LOG_BYTES / DBFS_BLOCK_SIZE + 512) * DBFS_BLOCK_SIZE,
+				  seed);
 	OK(dbfs_format(sim_disk_blk(v->disk), &fo));
 	GIVES(DBFS_EFORMAT, ({
 		      const struct dbfs_open_opts opts = {.no_background = true};
