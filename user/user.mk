@@ -5,13 +5,20 @@ G := build/guest
 OVERLAY := $(G)/overlay
 CC := riscv64-linux-gnu-gcc
 include mk/flags.mk
+SHELL := /bin/bash
 Q := $(if $(V),,@)
 CFLAGS := -O2 -g -ffile-prefix-map=$(CURDIR)=. $(WARN) $(HOST_STD) $(HOST_FRAME) -MMD -MP
 
 USER_PROGS :=
 include $(wildcard user/*/sources.mk)
 
+# What a removed or renamed program left in the overlay goes away, so that the image is that of a fresh clone.
+EXPECTED := $(sort $(foreach p,$(USER_PROGS),$(addprefix $($(p)_DIR)/,$(p) $($(p)_LINKS))))
+
 all: $(USER_PROGS:%=$(G)/stamp/%)
+	@cd $(OVERLAY) && find . ! -type d -printf '%P\n' | LC_ALL=C sort | \
+		LC_ALL=C comm -23 - <(printf '%s\n' $(EXPECTED) | LC_ALL=C sort) | \
+		while read -r f; do rm "$$f"; touch ../stamp/removed; done
 
 define program
 $(G)/user/$(1): $($(1)_SRC) user/$(1)/sources.mk user/user.mk mk/flags.mk
