@@ -11,6 +11,7 @@ kernel-clang-check: ## compile the kernel's sources with clang's warnings (objec
 
 kernel-selftest: kernel ## the kernel's own tests in QEMU on 1, 2 and 4 harts
 	@tests/kernel/selftest.sh kernel$(if $(DEBUG),-debug)
+	@tests/kernel/panic.sh kernel$(if $(DEBUG),-debug)
 
 stack: ## the largest stack frames of the kernel
 	@$(KERNELMAKE) CONFIG=kernel stack

@@ -53,6 +53,7 @@ static void init_thread(void *arg)
 	reclaim_start();
 	dev_init();
 	say_hello();
+	selftest_crash();
 	if (boot_flag("selftest"))
 		arch_power_off(selftest_run() ? 1 : 0);
 	for (size_t i = 0; i < ARRAY_SIZE(init_hooks) && init_hooks[i]; i++)

@@ -54,12 +54,16 @@ void symbol_format(uint64_t addr, char *buf, size_t size)
 		 (unsigned long long)(off - symtab_offsets[lo]));
 }
 
+/*
+ * A return address: the call before it counts, which may be the last instruction of its
+ * function.
+ */
 static void print_address(uint64_t pc, void *arg)
 {
 	char sym[96];
 
 	(void)arg;
-	symbol_format(pc, sym, sizeof(sym));
+	symbol_format(pc - 2, sym, sizeof(sym));
 	printk("  %016llx %s\n", (unsigned long long)pc, sym);
 }
 
@@ -147,7 +151,6 @@ void panic_trap(const struct trap_frame *f, const char *fmt, ...)
 	headline(fmt, ap);
 	va_end(ap);
 	print_registers(f);
-	print_address(f->epc, NULL);
 	arch_backtrace(f->x[8], print_address, NULL);
 	finish();
 }

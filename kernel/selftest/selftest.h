@@ -24,6 +24,9 @@ extern const struct selftest selftest_char[];
 /* Runs all; the number that failed. */
 unsigned selftest_run(void);
 
+/* Panics if the command line asks for it (crash=KIND). */
+void selftest_crash(void);
+
 /* Prints what did not hold and makes the calling test fail. */
 bool selftest_failed(const char *expr, const char *file, int line);
 #define EXPECT(x)                                                       \

@@ -1,1 +1,1 @@
-KERNEL_SRC += $(addprefix kernel/selftest/,blk_test.c char_test.c mem_test.c sched_test.c selftest.c)
+KERNEL_SRC += $(addprefix kernel/selftest/,blk_test.c char_test.c crash.c mem_test.c sched_test.c selftest.c)

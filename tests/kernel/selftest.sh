@@ -4,7 +4,7 @@
 #
 # selftest.sh [CONFIG]: the kernel's own tests (kernel/selftest) on 1, 2 and 4 harts with three disks: vda to
 # overwrite, vdb read-only, vdc with injected errors. CONFIG: kernel (default) or kernel-debug.
-# SMP="1 2 4" and QEMU= may be set. Exit status 0: all passed.
+# SMP="1 2 4", QEMU=, LEGACY=true (old virtio), CPU=rv64,sstc=off (timer by SBI) may be set. Exit status 0: all passed.
 set -euo pipefail
 config=${1:-kernel}
 qemu=${QEMU:-qemu-system-riscv64}
@@ -42,7 +42,7 @@ for smp in ${SMP:-1 2 4}; do
 	reader=$!
 	(echo hello >"$tmp/port.in") &
 	writer=$!
-	timeout "${TIMEOUT:-120}" "$qemu" -M virt -smp "$smp" -m 128 -nographic -no-reboot \
+	timeout "${TIMEOUT:-120}" "$qemu" -M virt -cpu "${CPU:-rv64}" -smp "$smp" -m 128 -nographic -no-reboot \
 		-global virtio-mmio.force-legacy="${LEGACY:-false}" \
 		-drive if=none,id=a,format=raw,file="$tmp/a.img" -device virtio-blk-device,drive=a,serial=first \
 		-drive if=none,id=b,format=raw,readonly=on,file="$tmp/b.img" -device virtio-blk-device,drive=b \

@@ -89,7 +89,7 @@ static const char *cause_name(uint64_t cause)
 	static const char *const names[] = {"misaligned fetch",
 					    "fetch access fault",
 					    "illegal instruction",
-					    "breakpoint",
+					    "breakpoint or trapped undefined behavior",
 					    "misaligned load",
 					    "load access fault",
 					    "misaligned store",
