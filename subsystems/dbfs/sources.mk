@@ -28,3 +28,9 @@ test_engine_crash_SRC := $(addprefix subsystems/dbfs/tests/engine/,test_engine_c
 test_engine_crash_INC := subsystems/dbfs/src subsystems/port/sim/include tests/lib
 test_engine_crash_LIBS := testlib dbfs base port_sim
 test_engine_crash_LD := -lcmocka
+
+TESTS += test_engine_fuzz
+test_engine_fuzz_SRC := $(addprefix subsystems/dbfs/tests/engine/,test_engine_fuzz.c engine_load.c)
+test_engine_fuzz_INC := subsystems/dbfs/src subsystems/port/sim/include
+test_engine_fuzz_LIBS := dbfs base port_sim
+test_engine_fuzz_LD := -lcmocka

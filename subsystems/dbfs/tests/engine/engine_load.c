@@ -233,7 +233,7 @@ void load_work(struct load *l, struct port_blk *dev)
 /* --- Checking --------------------------------------------------------------------------------- */
 
 static bool check_data(const struct load *l, struct dbfs_tx *tx, unsigned k, const struct want *w,
-		       const uint8_t *val)
+		       const uint8_t *val, int *err)
 {
 	static uint8_t want[DATA_BLOCKS * DBFS_BLOCK_SIZE];
 	static uint8_t got[DBFS_BLOCK_SIZE];
@@ -246,8 +246,8 @@ static bool check_data(const struct load *l, struct dbfs_tx *tx, unsigned k, con
 	for (uint32_t i = 0; i < ref.n; i++) {
 		struct dbfs_extent e = {ref.block[i], 1};
 
-		if (dbfs_txn_data_read(tx, e, &ref.crc[i], got) ||
-		    memcmp(got, want + (size_t)i * DBFS_BLOCK_SIZE, DBFS_BLOCK_SIZE) != 0)
+		*err = dbfs_txn_data_read(tx, e, &ref.crc[i], got);
+		if (*err || memcmp(got, want + (size_t)i * DBFS_BLOCK_SIZE, DBFS_BLOCK_SIZE) != 0)
 			return false;
 	}
 	return true;
@@ -268,7 +268,7 @@ static bool check_key(const struct load *l, struct dbfs_tx *tx, unsigned k, cons
 		return false;
 	if (w->blocks)
 		return len == 1 + sizeof(struct data_ref) && val[0] == 'D' &&
-		       check_data(l, tx, k, w, val);
+		       check_data(l, tx, k, w, val, err);
 	want[0] = 'V';
 	content(l, w->tx, k, want + 1, w->len);
 	return len == 1 + w->len && memcmp(val, want, len) == 0;

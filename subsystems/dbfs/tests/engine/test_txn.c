@@ -338,6 +338,275 @@ static void file_data(void **state)
 	vol_end(&v);
 }
 
+/* --- Damage ------------------------------------------------------------------------------------ */
+
+/* The device block of the nth log group that this volume has written since it was made. */
+static uint64_t group_block(struct sim_disk *d, unsigned nth)
+{
+	static uint8_t page[DBFS_BLOCK_SIZE];
+
+	for (uint64_t b = 8; b < 8 + 256; b++) {
+		sim_disk_peek(d, b * DBFS_BLOCK_SIZE, page, sizeof(page));
+		if (memcmp(page, "DGRP", 4) == 0 && nth-- == 0)
+			return b;
+	}
+	fail_msg("no such group");
+	return 0;
+}
+
+static void crash_after_commits(struct vol *v, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct dbfs_tx *tx = begin(v->db, &locking);
+		char k[16];
+
+		snprintf(k, sizeof(k), "k%u", i);
+		put(tx, k, "v");
+		assert_int_equal(dbfs_tx_commit(tx), 0);
+	}
+	sim_disk_cut(v->disk);
+	assert_int_not_equal(dbfs_close(v->db), 0);
+	sim_disk_reboot(v->disk, NULL);
+}
+
+static void damaged_log_is_not_cut_off(void **state)
+{
+	struct dbfs_tx *tx;
+	struct vol v;
+
+	(void)state;
+	vol_make(&v);
+	crash_after_commits(&v, 10);
+	sim_disk_rot(v.disk, group_block(v.disk, 5) * DBFS_BLOCK_SIZE + 100, 1, 1);
+	for (int i = 0; i < 2; i++) {
+		vol_open(&v, &quiet);
+		assert_int_equal(dbfs_write_error(v.db), -DBFS_ECORRUPT);
+		assert_true(dbfs_is_read_only(v.db));
+		assert_int_equal(dbfs_tx_begin(v.db, &locking, &tx), -DBFS_EROFS);
+		tx = begin(v.db, &reading);
+		expect(tx, "k4", "v");
+		expect(tx, "k5", NULL);
+		dbfs_tx_rollback(tx);
+		assert_int_not_equal(dbfs_close(v.db), 0);
+	}
+	sim_disk_destroy(v.disk);
+	sim_fini();
+}
+
+/* What recovery dropped must not come back when what replaced it is lost. */
+static void dropped_group_stays_dropped(void **state)
+{
+	static uint8_t torn[DBFS_BLOCK_SIZE];
+	struct dbfs_tx *tx;
+	struct vol v;
+	uint64_t at;
+
+	(void)state;
+	vol_make(&v);
+	crash_after_commits(&v, 3);
+	at = group_block(v.disk, 2) * DBFS_BLOCK_SIZE;
+	sim_disk_peek(v.disk, at, torn, sizeof(torn));
+	sim_disk_rot(v.disk, at + 100, 1, 1); /* as if it had not got there */
+	vol_open(&v, &quiet);
+	tx = begin(v.db, &reading);
+	expect(tx, "k1", "v");
+	expect(tx, "k2", NULL);
+	dbfs_tx_rollback(tx);
+	sim_disk_cut(v.disk);
+	assert_int_not_equal(dbfs_close(v.db), 0);
+	sim_disk_reboot(v.disk, NULL);
+	sim_disk_poke(v.disk, at, torn, sizeof(torn)); /* ... and now it has */
+	vol_open(&v, &quiet);
+	tx = begin(v.db, &reading);
+	expect(tx, "k1", "v");
+	expect(tx, "k2", NULL);
+	dbfs_tx_rollback(tx);
+	vol_end(&v);
+}
+
+static void rot_in_the_tree_is_found(void **state)
+{
+	static uint8_t page[DBFS_BLOCK_SIZE];
+	static char big[6000];
+	struct dbfs_tx *tx;
+	struct vol v;
+	size_t len;
+	unsigned hit = 0;
+
+	(void)state;
+	vol_make(&v);
+	tx = begin(v.db, &locking);
+	memset(big, 'B', sizeof(big));
+	put(tx, "a", "1");
+	assert_int_equal(dbfs_txn_put(tx, key_of("big"), (struct dbfs_val){big, sizeof(big)}), 0);
+	assert_int_equal(dbfs_tx_commit(tx), 0);
+	reopen(&v);
+	for (uint64_t b = 8 + 256; b < DISK_BYTES / DBFS_BLOCK_SIZE; b++) {
+		sim_disk_peek(v.disk, b * DBFS_BLOCK_SIZE, page, sizeof(page));
+		if (page[0] == 'B' || page[4] == 'T') {
+			sim_disk_rot(v.disk, b * DBFS_BLOCK_SIZE + 3000, 64, 1);
+			hit++;
+		}
+	}
+	assert_true(hit >= 3);
+	tx = begin(v.db, &reading);
+	assert_int_equal(dbfs_txn_get(tx, key_of("a"), page, sizeof(page), &len, 0),
+			 -DBFS_ECORRUPT);
+	dbfs_tx_rollback(tx);
+	/* Only the value's blocks are damaged. */
+	(void)!dbfs_close(v.db);
+	sim_disk_destroy(v.disk);
+	sim_fini();
+}
+
+static void rot_in_a_value_is_found(void **state)
+{
+	static uint8_t page[DBFS_BLOCK_SIZE];
+	static char big[6000];
+	struct dbfs_tx *tx;
+	struct vol v;
+	size_t len;
+
+	(void)state;
+	vol_make(&v);
+	tx = begin(v.db, &locking);
+	memset(big, 'B', sizeof(big));
+	assert_int_equal(dbfs_txn_put(tx, key_of("big"), (struct dbfs_val){big, sizeof(big)}), 0);
+	assert_int_equal(dbfs_tx_commit(tx), 0);
+	reopen(&v);
+	for (uint64_t b = 8 + 256; b < DISK_BYTES / DBFS_BLOCK_SIZE; b++) {
+		sim_disk_peek(v.disk, b * DBFS_BLOCK_SIZE, page, sizeof(page));
+		if (page[0] == 'B')
+			sim_disk_rot(v.disk, b * DBFS_BLOCK_SIZE, 64, 1);
+	}
+	tx = begin(v.db, &reading);
+	assert_int_equal(dbfs_txn_get(tx, key_of("big"), big, sizeof(big), &len, 0),
+			 -DBFS_ECORRUPT);
+	dbfs_tx_rollback(tx);
+	vol_end(&v);
+}
+
+static void both_copies_are_used(void **state)
+{
+	struct dbfs_tx *tx;
+	struct vol v;
+
+	(void)state;
+	vol_make(&v);
+	tx = begin(v.db, &locking);
+	put(tx, "a", "1");
+	assert_int_equal(dbfs_tx_commit(tx), 0);
+	assert_int_equal(dbfs_close(v.db), 0);
+	sim_disk_rot(v.disk, 0, 64, 3);                   /* a superblock */
+	sim_disk_rot(v.disk, 2 * DBFS_BLOCK_SIZE, 64, 3); /* one copy of each root */
+	sim_disk_rot(v.disk, 4 * DBFS_BLOCK_SIZE, 64, 3);
+	vol_open(&v, &quiet);
+	tx = begin(v.db, &reading);
+	expect(tx, "a", "1");
+	dbfs_tx_rollback(tx);
+	vol_end(&v);
+}
+
+/* --- Space ------------------------------------------------------------------------------------- */
+
+static int fill(struct dbfs *db, unsigned *files)
+{
+	static uint8_t data[16 * DBFS_BLOCK_SIZE];
+	struct dbfs_tx *tx = begin(db, &locking);
+	struct dbfs_extent e = {0, 0};
+	uint32_t crcs[16];
+	char k[32];
+	int err = dbfs_txn_data_write(tx, data, 16, 0, &e, crcs);
+
+	if (!err) {
+		snprintf(k, sizeof(k), "f%u", *files);
+		err = dbfs_txn_put(tx, key_of(k), (struct dbfs_val){&e, sizeof(e)});
+	}
+	if (err) {
+		dbfs_tx_rollback(tx);
+		return err;
+	}
+	assert_int_equal(dbfs_tx_commit(tx), 0); /* never ENOSPC here */
+	*files += 1;
+	return 0;
+}
+
+static void empty_file(struct dbfs *db, unsigned n)
+{
+	struct dbfs_tx *tx = begin(db, &locking);
+	struct dbfs_extent e;
+	size_t len;
+	char k[32];
+
+	dbfs_txn_use_reserve(tx);
+	snprintf(k, sizeof(k), "f%u", n);
+	assert_int_equal(dbfs_txn_get(tx, key_of(k), &e, sizeof(e), &len, 0), 0);
+	assert_int_equal(dbfs_txn_data_free(tx, e), 0);
+	assert_int_equal(dbfs_txn_delete(tx, key_of(k)), 0);
+	assert_int_equal(dbfs_tx_commit(tx), 0);
+}
+
+static void full_volume(void **state)
+{
+	struct dbfs_stats start;
+	struct dbfs_stats end;
+	unsigned files = 0;
+	unsigned again;
+	struct vol v;
+
+	(void)state;
+	vol_make(&v);
+	assert_int_equal(dbfs_checkpoint(v.db), 0);
+	dbfs_get_stats(v.db, &start);
+	for (unsigned round = 0; round < 3; round++) {
+		int err;
+
+		do
+			err = fill(v.db, &files);
+		while (!err);
+		assert_int_equal(err, -DBFS_ENOSPC);
+		assert_true(files * 16 > start.free_blocks * 8 / 10);
+		reopen(&v); /* the checkpoint had room */
+		again = files;
+		for (unsigned i = 0; i < again; i++)
+			empty_file(v.db, i);
+		files = 0;
+	}
+	assert_int_equal(dbfs_checkpoint(v.db), 0);
+	assert_int_equal(dbfs_checkpoint(v.db), 0);
+	dbfs_get_stats(v.db, &end);
+	assert_in_range(end.free_blocks, start.free_blocks - 2, start.free_blocks);
+	vol_end(&v);
+}
+
+/* A transaction that its log cannot take fails as a whole; the volume goes on. */
+static void larger_than_the_log(void **state)
+{
+	static char big[100000];
+	struct dbfs_tx *tx;
+	struct vol v;
+	char k[16];
+
+	(void)state;
+	vol_make(&v);
+	tx = begin(v.db, &locking);
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(k, sizeof(k), "k%u", i);
+		assert_int_equal(dbfs_txn_put(tx, key_of(k), (struct dbfs_val){big, sizeof(big)}),
+				 0);
+	}
+	assert_int_equal(dbfs_tx_commit(tx), -DBFS_ELOGFULL);
+	/* ... while any number of smaller ones go through it. */
+	for (unsigned i = 0; i < 40; i++) {
+		tx = begin(v.db, i % 2 ? &locking : &optimistic);
+		snprintf(k, sizeof(k), "k%u", i % 5);
+		assert_int_equal(dbfs_txn_put(tx, key_of(k), (struct dbfs_val){big, sizeof(big)}),
+				 0);
+		assert_int_equal(dbfs_tx_commit(tx), 0);
+	}
+	vol_end(&v);
+}
+
 /* --- Random operations against a sorted array ------------------------------------------------- */
 
 enum { MODEL_KEYS = 300 };
@@ -457,10 +726,21 @@ static void random_against_model(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(commits_and_reads), cmocka_unit_test(recovers_without_close),
-		cmocka_unit_test(snapshots_stay),    cmocka_unit_test(optimistic_conflicts),
-		cmocka_unit_test(savepoints_undo),   cmocka_unit_test(counters_add_up),
-		cmocka_unit_test(file_data),         cmocka_unit_test(random_against_model),
+		cmocka_unit_test(commits_and_reads),
+		cmocka_unit_test(recovers_without_close),
+		cmocka_unit_test(snapshots_stay),
+		cmocka_unit_test(optimistic_conflicts),
+		cmocka_unit_test(savepoints_undo),
+		cmocka_unit_test(counters_add_up),
+		cmocka_unit_test(file_data),
+		cmocka_unit_test(random_against_model),
+		cmocka_unit_test(damaged_log_is_not_cut_off),
+		cmocka_unit_test(dropped_group_stays_dropped),
+		cmocka_unit_test(rot_in_the_tree_is_found),
+		cmocka_unit_test(rot_in_a_value_is_found),
+		cmocka_unit_test(both_copies_are_used),
+		cmocka_unit_test(full_volume),
+		cmocka_unit_test(larger_than_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
