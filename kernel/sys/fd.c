@@ -134,9 +134,9 @@ static int lock_wait(struct vnode *vn, const struct vfs_lock *l)
 
 static int set_lock(struct vnode *vn, const struct vfs_lock *l, bool wait)
 {
-	static _Atomic bool installed;
+	static _Atomic uint32_t installed;
 
-	if (!atomic_exchange_explicit(&installed, true, memory_order_relaxed))
+	if (!atomic_exchange_explicit(&installed, 1, memory_order_relaxed))
 		vfs_lock_install_wake(wake_lockers);
 	return wait ? lock_wait(vn, l) : vfs_lock_set(vn, l);
 }
