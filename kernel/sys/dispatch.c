@@ -6,10 +6,12 @@
 
 #include "arch/trap.h"
 #include "dev/fdt.h"
+#include "ipc/futex.h"
 #include "lib/printf.h"
 #include "proc/process.h"
 #include "proc/start.h"
 #include "sys/syscall.h"
+#include "sys/timers.h"
 
 #define NR_RT_SIGRETURN 139
 
@@ -56,4 +58,6 @@ void syscalls_init(void)
 {
 	trace = boot_flag("strace");
 	proc_install_syscalls(entry);
+	futex_init();
+	timers_init();
 }

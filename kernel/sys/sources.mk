@@ -1,5 +1,4 @@
-KERNEL_SRC += kernel/sys/dispatch.c kernel/sys/ids.c kernel/sys/limits.c kernel/sys/mm.c \
-	kernel/sys/proc.c kernel/sys/sched.c kernel/sys/signal.c
+KERNEL_SRC += $(addprefix kernel/sys/,dispatch.c futex.c ids.c limits.c misc.c mm.c proc.c sched.c signal.c time.c timer.c)
 KERNEL_SRC += $(addprefix kernel/sys/,fs_util.c file_rw.c fd.c dir.c stat.c xattr.c)
 KERNEL_GEN += $(OUT)/gen/syscall_table.c
 

@@ -52,10 +52,10 @@ enum lock_rank {
 	LOCK_RANK_PAGES = 460,
 
 	/* Spinlocks: nothing sleeps under them. */
-	LOCK_RANK_SPIN_VM = 500, /* leaf page tables */
+	LOCK_RANK_SPIN_FUTEX = 495, /* the word is read under it */
+	LOCK_RANK_SPIN_VM = 500,    /* leaf page tables */
 	LOCK_RANK_SPIN_DEV = 510,
 	LOCK_RANK_SPIN_SIGNAL = 520,
-	LOCK_RANK_SPIN_FUTEX = 530,
 	LOCK_RANK_SPIN_MEM = 540,
 	LOCK_RANK_SPIN_WAIT = 560, /* wait queues */
 	LOCK_RANK_SPIN_RUNQ = 570,
