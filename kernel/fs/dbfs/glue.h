@@ -2,7 +2,7 @@
 /* Copyright (c) the Alien OS authors */
 
 /*
- * DBFS in the kernel: the glue between the VFS and libdbfs. For this folder only, but for dbfs_init.
+ * DBFS in the kernel: the glue between the VFS and libdbfs. For this folder only.
  *
  *   struct volume    an open DBFS volume on a disk                            volume.c
  *   struct instance  what the VFS sees of it: the main tree, or a view        node.c dir.c file.c
@@ -200,8 +200,5 @@ int magic_get(struct volume *v, struct vnode **out) MUST_CHECK;
 /* The number of .dbfs/tx/ID. */
 uint64_t magic_view_ino(uint64_t id);
 int ctl_open(struct vnode *vn, struct file *f) MUST_CHECK;
-
-/* Registers the type "dbfs". At start. */
-void dbfs_init(void);
 
 #endif

@@ -7,6 +7,7 @@
 #include "fs/dbfs/glue.h"
 
 #include "dev/blk.h"
+#include "fs/dbfs/init.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "port/log.h"

@@ -4,6 +4,7 @@
 /* The type "proc" and its vnodes. See procfs.h. */
 #include "fs/procfs/procfs.h"
 
+#include "fs/procfs/init.h"
 #include "lib/errno.h"
 #include "lib/string.h"
 #include "port/mem.h"

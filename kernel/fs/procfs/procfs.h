@@ -2,7 +2,7 @@
 /* Copyright (c) the Alien OS authors */
 
 /*
- * procfs: what ps, mount, top and libc read of the kernel. For this folder only, but for procfs_init.
+ * procfs: what ps, mount, top and libc read of the kernel. For this folder only.
  *
  * Every file is a row of a table (struct entry): a name, a mode, and a function that writes its text. A
  * vnode's number says all that there is to know (struct node), so nothing is kept for a process:
@@ -127,7 +127,5 @@ int link_text(const struct target *t, const struct entry *e, struct text *out) M
 
 /* USER_HZ: the unit of times in stat. */
 #define PROC_TICKS_PER_SEC 100u
-
-void procfs_init(void);
 
 #endif
