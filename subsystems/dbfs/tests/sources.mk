@@ -17,3 +17,17 @@ test_model_fake_LIBS := base port_sim
 test_model_SRC := $(DBFS_T)/test_model.c $(DBFS_T)/model.c $(DBFS_T_REAL)
 test_model_LIBS := dbfs base port_sim
 $(foreach t,test_fs_fake test_fs test_model_fake test_model,$(eval $(t)_INC := $(DBFS_T_INC))$(eval $(t)_LD := -lcmocka))
+
+# Images made to hurt: seeded, and for libFuzzer.
+TESTS += test_hostile
+TEST_slow += test_hostile
+test_hostile_SRC := $(addprefix $(DBFS_T)/,test_hostile.c hostile.c vol_common.c vol_sim.c)
+FUZZ += fuzz_image
+fuzz_image_SRC := $(addprefix $(DBFS_T)/,fuzz_image.c hostile.c vol_common.c vol_sim.c)
+$(foreach t,test_hostile fuzz_image,$(eval $(t)_INC := $(DBFS_T_INC))$(eval $(t)_LIBS := dbfs base port_sim))
+
+# Power cuts at every write, and again during recovery.
+TESTS += test_fs_crash
+test_fs_crash_SRC := $(addprefix $(DBFS_T)/,test_fs_crash.c vol_common.c vol_sim.c)
+test_fs_crash_INC := $(DBFS_T_INC)
+test_fs_crash_LIBS := testlib dbfs base port_sim
