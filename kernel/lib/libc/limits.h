@@ -2,8 +2,8 @@
 /* Copyright (c) the Alien OS authors */
 
 /* For libfdt and the portable units. */
-#ifndef FDT_LIMITS_H
-#define FDT_LIMITS_H
+#ifndef LIBC_LIMITS_H
+#define LIBC_LIMITS_H
 
 #define INT_MAX __INT_MAX__
 #define UINT_MAX (__INT_MAX__ * 2u + 1)

@@ -2,4 +2,9 @@
 /* Copyright (c) the Alien OS authors */
 
 /* For libfdt and the portable units: the kernel's own. */
+#ifndef LIBC_STRING_H
+#define LIBC_STRING_H
+
 #include "lib/string.h"
+
+#endif
