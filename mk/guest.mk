@@ -44,17 +44,17 @@ $(G)/linux/initrd.cpio: build/cache/linux.lock $(G)/root.tar scripts/image/mkini
 	@echo "  CPIO    $@"
 	@scripts/image/mkinitrd $(G)/root.tar $(G)/linux
 
-guest: $(G)/alien.img ## run one command in a fresh guest: make guest CMD='...' [TIMEOUT= SMP= MEM= KEEP=1]
+guest: kernel $(G)/alien.img ## run one command in a fresh guest: make guest CMD='...' [TIMEOUT= SMP= MEM= KEEP=1]
 	@scripts/guest "$$GUEST_CMD"
 
 linux-guest-ready: $(G)/linux/initrd.cpio ## what scripts/linux-guest needs (the reference for ABI tests)
 
-run: $(G)/alien.img ## boot to a shell on the persistent image (Ctrl-A x ends QEMU)
+run: kernel $(G)/alien.img ## boot to a shell on the persistent image (Ctrl-A x ends QEMU)
 	@scripts/run
 
-run-gdb: $(G)/alien.img ## the same, waiting for gdb on port 1234
+run-gdb: kernel $(G)/alien.img ## the same, waiting for gdb on port 1234
 	@scripts/run --gdb
 
-build: user
+build: image
 
 .PHONY: user rootfs-tar image guest linux-guest-ready run run-gdb
