@@ -34,3 +34,9 @@ test_engine_fuzz_SRC := $(addprefix subsystems/dbfs/tests/engine/,test_engine_fu
 test_engine_fuzz_INC := subsystems/dbfs/src subsystems/port/sim/include
 test_engine_fuzz_LIBS := dbfs base port_sim
 test_engine_fuzz_LD := -lcmocka
+
+TESTS += test_wal
+test_wal_SRC := subsystems/dbfs/tests/engine/test_wal.c
+test_wal_INC := subsystems/dbfs/src subsystems/port/sim/include
+test_wal_LIBS := dbfs base port_sim
+test_wal_LD := -lcmocka

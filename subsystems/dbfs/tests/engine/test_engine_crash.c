@@ -18,6 +18,7 @@
 #include "sim/sim.h"
 
 #define DISK_BYTES (8u << 20)
+#define TINY_BYTES (1536u << 10)
 #define LOG_BYTES (256u << 10)
 
 static uint64_t seeds(uint64_t few)
@@ -42,12 +43,12 @@ static bool check(void *ctx, struct port_blk *dev, char *why, size_t size)
 	return load_check(ctx, dev, why, size);
 }
 
-static void cut_everywhere(const struct load *shape, uint64_t nseeds,
-			   const struct test_crash_how *how)
+static void cut_disk(uint64_t bytes, const struct load *shape, uint64_t nseeds,
+		     const struct test_crash_how *how)
 {
 	for (uint64_t seed = 1; seed <= nseeds; seed++) {
 		struct load l = *shape;
-		struct test_crash t = {"engine", DISK_BYTES, prepare, work, check, &l};
+		struct test_crash t = {"engine", bytes, prepare, work, check, &l};
 		struct test_crash_result res;
 
 		l.seed = seed;
@@ -55,6 +56,12 @@ static void cut_everywhere(const struct load *shape, uint64_t nseeds,
 		assert_true(res.points > 20);
 		assert_int_equal(res.failed, 0);
 	}
+}
+
+static void cut_everywhere(const struct load *shape, uint64_t nseeds,
+			   const struct test_crash_how *how)
+{
+	cut_disk(DISK_BYTES, shape, nseeds, how);
 }
 
 static void synced(void **state)
@@ -86,6 +93,19 @@ static void full_log(void **state)
 
 	(void)state;
 	cut_everywhere(&l, seeds(2), &how);
+}
+
+/* So small that freed blocks and log are in use again at once, and space runs out now and then. */
+static void tiny_disk(void **state)
+{
+	static const struct load l = {.txs = 100,
+				      .ckpt_every = 5,
+				      .mixed = true,
+				      .log_bytes = LOG_BYTES};
+	static const struct test_crash_how how = {.tries = 2, .recovery_cuts = 1};
+
+	(void)state;
+	cut_disk(TINY_BYTES, &l, seeds(3), &how);
 }
 
 static void with_threads(void **state)
@@ -204,6 +224,7 @@ int main(void)
 		cmocka_unit_test(synced),
 		cmocka_unit_test(unsynced),
 		cmocka_unit_test(full_log),
+		cmocka_unit_test(tiny_disk),
 		cmocka_unit_test(with_threads),
 		cmocka_unit_test(lying_disk_is_noticed),
 		cmocka_unit_test(allocation_failures),

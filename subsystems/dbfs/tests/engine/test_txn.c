@@ -195,6 +195,8 @@ static void optimistic_conflicts(void **state)
 		b = begin(v.db, &optimistic);
 		expect(a, "x", ckpt ? "b" : NULL);
 		put(a, "y", "a");
+		if (ckpt) /* the conflicting commit is in a layer that a's snapshot does not have */
+			assert_int_equal(dbfs_checkpoint(v.db), 0);
 		put(b, "x", "b");
 		assert_int_equal(dbfs_tx_commit(b), 0);
 		if (ckpt) {
@@ -509,15 +511,18 @@ static void both_copies_are_used(void **state)
 
 /* --- Space ------------------------------------------------------------------------------------- */
 
-static int fill(struct dbfs *db, unsigned *files)
+static int fill(struct dbfs *db, unsigned *files, bool reserve)
 {
 	static uint8_t data[16 * DBFS_BLOCK_SIZE];
 	struct dbfs_tx *tx = begin(db, &locking);
 	struct dbfs_extent e = {0, 0};
 	uint32_t crcs[16];
 	char k[32];
-	int err = dbfs_txn_data_write(tx, data, 16, 0, &e, crcs);
+	int err;
 
+	if (reserve)
+		dbfs_txn_use_reserve(tx);
+	err = dbfs_txn_data_write(tx, data, 16, 0, &e, crcs);
 	if (!err) {
 		snprintf(k, sizeof(k), "f%u", *files);
 		err = dbfs_txn_put(tx, key_of(k), (struct dbfs_val){&e, sizeof(e)});
@@ -562,7 +567,11 @@ static void full_volume(void **state)
 		int err;
 
 		do
-			err = fill(v.db, &files);
+			err = fill(v.db, &files, false);
+		while (!err);
+		assert_int_equal(err, -DBFS_ENOSPC);
+		do
+			err = fill(v.db, &files, true);
 		while (!err);
 		assert_int_equal(err, -DBFS_ENOSPC);
 		assert_true(files * 16 > start.free_blocks * 8 / 10);
@@ -576,6 +585,50 @@ static void full_volume(void **state)
 	assert_int_equal(dbfs_checkpoint(v.db), 0);
 	dbfs_get_stats(v.db, &end);
 	assert_in_range(end.free_blocks, start.free_blocks - 2, start.free_blocks);
+	vol_end(&v);
+}
+
+/* Blocks that a snapshot can reach are not used again, however often others come and go. */
+static void snapshot_keeps_its_blocks(void **state)
+{
+	static uint8_t in[16 * DBFS_BLOCK_SIZE];
+	static uint8_t out[16 * DBFS_BLOCK_SIZE];
+	struct dbfs_extent e;
+	struct dbfs_extent churn = {0, 0};
+	uint32_t crcs[16];
+	uint32_t ignored[16];
+	struct dbfs_tx *old;
+	struct dbfs_tx *tx;
+	struct vol v;
+
+	(void)state;
+	vol_make(&v);
+	memset(in, 1, sizeof(in));
+	tx = begin(v.db, &locking);
+	assert_int_equal(dbfs_txn_data_write(tx, in, 16, 0, &e, crcs), 0);
+	put(tx, "file", "1");
+	assert_int_equal(dbfs_tx_commit(tx), 0);
+	old = begin(v.db, &reading);
+	tx = begin(v.db, &locking);
+	assert_int_equal(dbfs_txn_data_free(tx, e), 0);
+	put(tx, "file", "2");
+	assert_int_equal(dbfs_tx_commit(tx), 0);
+	memset(in, 2, sizeof(in));
+	for (unsigned i = 0; i < 200; i++) {
+		tx = begin(v.db, &locking);
+		if (churn.count)
+			assert_int_equal(dbfs_txn_data_free(tx, churn), 0);
+		assert_int_equal(dbfs_txn_data_write(tx, in, 16, 0, &churn, ignored), 0);
+		put(tx, "churn", "x");
+		assert_int_equal(dbfs_tx_commit(tx), 0);
+		if (i % 16 == 0)
+			assert_int_equal(dbfs_checkpoint(v.db), 0);
+	}
+	assert_int_equal(dbfs_txn_data_read(old, e, crcs, out), 0);
+	memset(in, 1, sizeof(in));
+	assert_memory_equal(in, out, sizeof(in));
+	expect(old, "file", "1");
+	dbfs_tx_rollback(old);
 	vol_end(&v);
 }
 
@@ -740,6 +793,7 @@ int main(void)
 		cmocka_unit_test(rot_in_a_value_is_found),
 		cmocka_unit_test(both_copies_are_used),
 		cmocka_unit_test(full_volume),
+		cmocka_unit_test(snapshot_keeps_its_blocks),
 		cmocka_unit_test(larger_than_the_log),
 	};
 
