@@ -132,6 +132,14 @@ static struct fd_table *console_fds(const struct vfs_walk_from *from)
 	return fds;
 }
 
+static void sync_all(void)
+{
+	int err = vfs_sync_all();
+
+	if (err != 0)
+		port_log(PORT_LOG_ERROR, "sync before power-off failed (error %d)", -err);
+}
+
 void userland_start(void)
 {
 	if (vfs_init() != 0)
@@ -140,6 +148,7 @@ void userland_start(void)
 	procfs_init();
 	dbfs_init();
 	proc_init();
+	proc_hooks.sync_all = sync_all;
 	syscalls_init();
 	struct fs_context *fc = make_root();
 	const struct vfs_walk_from from = {.fc = fc, .cred = &root_cred};
