@@ -16,6 +16,7 @@ struct boot_info boot_info;
 #define IRQ_S_EXTERNAL 9
 
 static const void *blob;
+static bool too_many_reserved;
 
 /* Cell i (32 bits) of a property, 0 beyond its end. */
 static uint32_t cell(const fdt32_t *p, int len, int i)
@@ -75,8 +76,12 @@ static bool find_dev(const char *compatible, struct boot_dev *out)
 
 static void add_reserved(uint64_t base, uint64_t size)
 {
-	if (size > 0 && boot_info.reserved_count < BOOT_MAX_RESERVED)
+	if (size == 0)
+		return;
+	if (boot_info.reserved_count < BOOT_MAX_RESERVED)
 		boot_info.reserved[boot_info.reserved_count++] = (struct boot_range){base, size};
+	else
+		too_many_reserved = true; /* to go on would give memory away that is in use */
 }
 
 static void read_memory(void)
@@ -238,7 +243,7 @@ bool boot_info_read(const void *dtb, uint64_t boot_hart_id)
 	(void)find_dev("ns16550a", &boot_info.uart);
 	(void)find_dev("google,goldfish-rtc", &boot_info.rtc);
 	(void)find_dev("sifive,test0", &boot_info.finisher);
-	return boot_info.mem_count > 0;
+	return boot_info.mem_count > 0 && !too_many_reserved;
 }
 
 /* The next word of the command line; NULL after the last. *len excludes the blank. */

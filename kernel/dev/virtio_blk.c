@@ -82,6 +82,7 @@ struct disk {
 	uint32_t max_segs;      /* const after probe, also the next two */
 	uint32_t max_seg_bytes;
 	bool has_flush;
+	bool stopped; /* lock: lock */
 };
 
 static struct disk *disks[MAX_DISKS]; /* grows at start only */
@@ -99,6 +100,24 @@ static void complete(struct disk *d, struct request *r)
 		wait_wake_all(&io->wait); /* BLK-1: under the lock */
 }
 
+/* The device has returned nonsense: it is stopped, and what it had fails. */
+static void fail_all(struct disk *d)
+{
+	port_log(PORT_LOG_ERROR, "%s: the device's answers make no sense; it is stopped",
+		 d->dev.name);
+	virtio_fail(d->v);
+	d->stopped = true;
+	for (unsigned i = 0; i < d->q.size; i++) {
+		struct request *r = d->q.tokens[i];
+
+		if (!r)
+			continue;
+		d->q.tokens[i] = NULL;
+		r->status = 1;
+		complete(d, r);
+	}
+}
+
 static void blk_interrupt(struct virtio_dev *v)
 {
 	struct disk *d = v->driver;
@@ -110,6 +129,8 @@ static void blk_interrupt(struct virtio_dev *v)
 		while ((r = virtq_pop(&d->q, &len)) != NULL)
 			complete(d, r);
 	} while (virtq_rearm(&d->q));
+	if (d->q.broken && !d->stopped)
+		fail_all(d);
 	spin_unlock_irqrestore(&d->lock, flags);
 	wait_wake_all(&d->room);
 }

@@ -10,16 +10,13 @@
 #include "sched/clock_priv.h"
 
 #define CLOCK_SHIFT 24
-#define TICK_SHIFT 32
 
-static uint64_t ns_mult = 100ull << CLOCK_SHIFT; /* const after clock_init, also tick_mult */
-static uint64_t tick_mult = (1ull << TICK_SHIFT) / 100;
-static _Atomic int64_t wall_offset; /* relaxed: one word */
+static uint64_t ns_mult = 100ull << CLOCK_SHIFT; /* const after clock_init */
+static _Atomic int64_t wall_offset;              /* relaxed: one word */
 
 void clock_init(void)
 {
 	ns_mult = (NS_PER_SEC << CLOCK_SHIFT) / arch_timebase();
-	tick_mult = (arch_timebase() << TICK_SHIFT) / NS_PER_SEC;
 }
 
 static uint64_t mul_shift(uint64_t a, uint64_t b, unsigned shift)
@@ -47,7 +44,12 @@ uint64_t clock_to_ticks(uint64_t ns)
 {
 	if (ns > (1ull << 62))
 		return UINT64_MAX;
-	return mul_shift(ns, tick_mult, TICK_SHIFT) + 1;
+	/*
+	 * The exact inverse of clock_ticks_to_ns, rounded up: a timer that fired early would
+	 * be set to the past again and again.
+	 */
+	return ((ns / ns_mult) << CLOCK_SHIFT) +
+	       (((ns % ns_mult) << CLOCK_SHIFT) + ns_mult - 1) / ns_mult;
 }
 
 int64_t clock_wall_offset(void)

@@ -64,8 +64,8 @@ struct runq {
 
 static struct runq runqs[ARCH_MAX_HARTS];
 static struct {
-	uint64_t next;   /* hart 0 only */
-	uint32_t avg[3]; /* hart 0 writes, others read */
+	_Atomic uint64_t next; /* acq_rel: whoever moves it updates avg */
+	uint32_t avg[3];       /* readers see each number whole */
 } load;
 
 /* 1024 / weight of each nice level: every step is about 1.25 times the share. */
@@ -132,11 +132,11 @@ static struct thread *first_waiting(const struct runq *q)
 static void place(struct runq *q, struct thread *t)
 {
 	uint64_t floor = q->min_vruntime > WAKE_CREDIT_NS ? q->min_vruntime - WAKE_CREDIT_NS : 0;
-	uint64_t ceiling = q->min_vruntime + TICK_NS * 4;
+	uint64_t ceiling = q->min_vruntime + TICK_NS * 4 * NICE_0_WEIGHT / weights[t->nice + 20];
 
 	if (t->vruntime < floor)
 		t->vruntime = floor;
-	if (t->vruntime > ceiling && t->nice <= 0)
+	if (t->vruntime > ceiling) /* it comes from a queue with another scale */
 		t->vruntime = ceiling;
 }
 
@@ -386,23 +386,34 @@ int sched_sleep_until(uint64_t deadline, int mode)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-/* Adds the number of runnable threads to the averages once a period. */
+/*
+ * Adds the number of runnable threads to the averages, once a period. Periods without a tick on
+ * any hart were idle ones.
+ */
 static void update_load(uint64_t now)
 {
 	static const uint32_t decay[3] = {1884, 2014, 2037}; /* 2048 * exp(-5 s / period) */
+	uint64_t next = atomic_load_explicit(&load.next, memory_order_acquire);
+	uint64_t missed;
 	uint32_t n = 0;
 
-	if (my_hart() != 0 || now < load.next)
+	if (now < next ||
+	    !atomic_compare_exchange_strong_explicit(&load.next, &next, now + LOAD_PERIOD_NS,
+						     memory_order_acq_rel, memory_order_relaxed))
 		return;
+	missed = next ? MIN((now - next) / LOAD_PERIOD_NS, 1000) : 0;
 	for (unsigned h = 0; h < arch_hart_count(); h++)
 		n += (uint32_t)runqs[h].heap.count + !runqs[h].current->idle;
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 3; i++) {
+		for (uint64_t k = 0; k < missed; k++)
+			load.avg[i] = load.avg[i] * decay[i] / 2048;
 		load.avg[i] = (load.avg[i] * decay[i] + n * 2048 * (2048 - decay[i])) / 2048;
-	load.next = now + LOAD_PERIOD_NS;
+	}
 }
 
 void sched_loadavg(uint32_t out[3])
 {
+	update_load(clock_now());
 	for (unsigned i = 0; i < 3; i++)
 		out[i] = *(volatile uint32_t *)&load.avg[i];
 }

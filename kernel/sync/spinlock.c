@@ -77,7 +77,16 @@ unsigned long spin_lock_irqsave(struct spinlock *l) NO_THREAD_SAFETY
 
 	current_thread()->preempt_count++;
 	lockcheck_acquire(l, l->rank, false);
-	take_word(l);
+	/*
+	 * Waits with interrupts as they were: the holder may wait for this hart to answer a
+	 * call.
+	 */
+	while (!try_word(l)) {
+		arch_irq_restore(flags);
+		while (atomic_load_explicit(&l->word, memory_order_relaxed) != 0)
+			arch_relax();
+		(void)arch_irq_save();
+	}
 	return flags;
 }
 
