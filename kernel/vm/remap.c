@@ -69,20 +69,17 @@ static int move_entries(struct vm_space *s, uint64_t from, uint64_t to, uint64_t
 	return err;
 }
 
-/* A region like r for [addr, addr + len). */
-static int map_like(struct vm_space *s, const struct vm_region *r, uint64_t addr, uint64_t len,
-		    uint64_t pgoff, bool moving, struct list *dead)
+/* What to map for a region of len bytes that continues r, or takes its place, from pgoff on. */
+static struct vm_map_args like(const struct vm_region *r, uint64_t len, uint64_t pgoff)
 {
-	struct vm_map_args a = {
+	return (struct vm_map_args){
 		.len = len,
 		.prot = r->prot,
-		.flags = r->flags | (moving ? VM_MOVING : 0),
+		.flags = r->flags,
 		.object = r->object,
 		.pgoff = pgoff,
 		.file = r->file,
 	};
-
-	return vm_map_locked(s, &a, addr, dead);
 }
 
 static int64_t move(struct vm_space *s, uint64_t old, uint64_t old_len, uint64_t new_len,
@@ -90,14 +87,18 @@ static int64_t move(struct vm_space *s, uint64_t old, uint64_t old_len, uint64_t
 {
 	struct vm_region *r = vm_find_locked(s, old);
 	uint64_t pgoff = r->pgoff + ((old - r->start) >> PAGE_SHIFT);
+	struct vm_map_args a;
 	struct vm_gather g;
 	int err = vm_split_range(s, old, old + old_len);
 
 	/* Room for what follows, so that only the new region and its tables can fail. */
 	if (!err)
 		err = vm_reserve(s, 4);
-	if (!err)
-		err = map_like(s, vm_find_locked(s, old), to, new_len, pgoff, true, dead);
+	if (err)
+		return err;
+	a = like(vm_find_locked(s, old), new_len, pgoff);
+	a.flags |= VM_MOVING;
+	err = vm_map_locked(s, &a, to, dead);
 	if (err)
 		return err;
 	err = move_entries(s, old, to, MIN(old_len, new_len));
@@ -122,46 +123,47 @@ static bool grow(struct vm_space *s, uint64_t old, uint64_t old_len, uint64_t ne
 	struct vm_region *r = vm_find_locked(s, old);
 	uint64_t end = old + old_len;
 	uint64_t pgoff = r->pgoff + ((end - r->start) >> PAGE_SHIFT);
+	struct vm_map_args a = like(r, new_len - old_len, pgoff);
 	uint32_t i = vm_index(s, end);
 
 	if (!range_fits(old, new_len, ARCH_USER_END) || r->end != end)
 		return false;
 	if (i < s->count && s->regions[i]->start < old + new_len)
 		return false;
-	return map_like(s, r, end, new_len - old_len, pgoff, false, dead) == 0;
+	return vm_map_locked(s, &a, end, dead) == 0;
 }
 
 static int64_t remap_locked(struct vm_space *s, uint64_t old, uint64_t old_len, uint64_t new_len,
-			    unsigned flags, uint64_t new_addr, struct list *dead)
+			    unsigned flags, struct list *dead)
 {
-	struct vm_region *r = vm_find_locked(s, old);
 	struct vm_gather g;
 	int64_t to;
 	int err;
 
-	if (!r || r->start > old)
-		return -EFAULT;
-	if (r->end - old < old_len)
-		return -EFAULT;
-	if (!(flags & MREMAP_FIXED)) {
-		if (new_len <= old_len) {
-			err = vm_split_range(s, old + new_len, old + old_len);
-			if (err)
-				return err;
-			vm_gather_init(&g, s, false);
-			if (new_len < old_len)
-				vm_remove_range(s, old + new_len, old + old_len, &g, dead);
-			vm_gather_flush(&g);
-			return (int64_t)old;
-		}
-		if (grow(s, old, old_len, new_len, dead))
-			return (int64_t)old;
-		if (!(flags & MREMAP_MAYMOVE))
-			return -ENOMEM;
-		to = vm_find_hole(s, 0, new_len);
-		return to < 0 ? to : move(s, old, old_len, new_len, (uint64_t)to, dead);
+	if (new_len <= old_len) {
+		err = vm_split_range(s, old + new_len, old + old_len);
+		if (err)
+			return err;
+		vm_gather_init(&g, s, false);
+		if (new_len < old_len)
+			vm_remove_range(s, old + new_len, old + old_len, &g, dead);
+		vm_gather_flush(&g);
+		return (int64_t)old;
 	}
-	return move(s, old, old_len, new_len, new_addr, dead);
+	if (grow(s, old, old_len, new_len, dead))
+		return (int64_t)old;
+	if (!(flags & MREMAP_MAYMOVE))
+		return -ENOMEM;
+	to = vm_find_hole(s, 0, new_len);
+	return to < 0 ? to : move(s, old, old_len, new_len, (uint64_t)to, dead);
+}
+
+/* All of [old, old + len) is one region's. */
+static bool in_one_region(struct vm_space *s, uint64_t old, uint64_t len)
+{
+	struct vm_region *r = vm_find_locked(s, old);
+
+	return r && r->start <= old && r->end - old >= len;
 }
 
 int64_t vm_remap(struct vm_space *s, uint64_t old, uint64_t old_len, uint64_t new_len,
@@ -186,7 +188,12 @@ int64_t vm_remap(struct vm_space *s, uint64_t old, uint64_t old_len, uint64_t ne
 		return -EINVAL;
 	list_init(&dead);
 	mutex_lock(&s->lock);
-	res = remap_locked(s, old, old_len, new_len, flags, new_addr, &dead);
+	if (!in_one_region(s, old, old_len))
+		res = -EFAULT;
+	else if (flags & MREMAP_FIXED)
+		res = move(s, old, old_len, new_len, new_addr, &dead);
+	else
+		res = remap_locked(s, old, old_len, new_len, flags, &dead);
 	mutex_unlock(&s->lock);
 	vm_free_dead(&dead);
 	return res;
