@@ -288,32 +288,30 @@ static int load_interp(struct vm_space *s, const char *name,
 	return err;
 }
 
-int elf_load(struct vm_space *s, struct file *f, const uint8_t *head, size_t n,
-	     int (*open_interp)(const char *name, struct file **out), bool randomize,
-	     struct elf_image *out)
+int elf_load(struct vm_space *s, const struct elf_source *from, struct elf_image *out)
 {
 	struct elf_file e = {0};
 	char name[256];
 	int err, has;
 
 	*out = (struct elf_image){0};
-	if (n < 4 || memcmp(head, "\177ELF", 4) != 0)
+	if (from->head_len < 4 || memcmp(from->head, "\177ELF", 4) != 0)
 		return -ENOEXEC;
-	err = elf_open(&e, f);
+	err = elf_open(&e, from->file);
 	has = err ? err : interp_name(&e, name, sizeof(name));
 	if (!err && has != -ENOENT)
 		err = has;
 	if (!err)
-		err = place(s, &e, PIE_BASE + random_pages(1 << 16, randomize));
+		err = place(s, &e, PIE_BASE + random_pages(1 << 16, from->randomize));
 	if (!err)
 		err = map_all(s, &e, out);
 	if (!err) {
 		note_layout(s, &e, out);
-		s->brk_start += random_pages(1 << 13, randomize);
+		s->brk_start += random_pages(1 << 13, from->randomize);
 		s->brk = s->brk_start;
 		out->start = out->entry;
 		if (has == 0)
-			err = load_interp(s, name, open_interp, out);
+			err = load_interp(s, name, from->open_interp, out);
 	}
 	elf_close(&e);
 	return err;

@@ -50,12 +50,16 @@ struct elf_image {
 	int exec_stack; /* PT_GNU_STACK: 1 wants it, 0 does not */
 };
 
-/*
- * Maps the program f, whose first n bytes are at head, and its interpreter, into the new space s.
- * open_interp opens by name for reading and executing. -ENOEXEC: not such a program.
- */
-int elf_load(struct vm_space *s, struct file *f, const uint8_t *head, size_t n,
-	     int (*open_interp)(const char *name, struct file **out), bool randomize,
-	     struct elf_image *out) MUST_CHECK;
+/* What to load: the file, and its first head_len bytes. */
+struct elf_source {
+	struct file *file;
+	const uint8_t *head;
+	size_t head_len;
+	bool randomize;                                          /* where it lies */
+	int (*open_interp)(const char *name, struct file **out); /* for reading and executing */
+};
+
+/* Maps a program and its interpreter into the new space s. -ENOEXEC: not such a program. */
+int elf_load(struct vm_space *s, const struct elf_source *from, struct elf_image *out) MUST_CHECK;
 
 #endif

@@ -216,7 +216,13 @@ static int map_stack(struct exec *x, bool randomize)
 static int make_space(struct exec *x, size_t head_len)
 {
 	const struct process *p = current_process();
-	bool randomize = !(current_task()->personality & PERSONALITY_NO_RANDOM);
+	const struct elf_source from = {
+		.file = x->file,
+		.head = x->head,
+		.head_len = head_len,
+		.randomize = !(current_task()->personality & PERSONALITY_NO_RANDOM),
+		.open_interp = open_by_name,
+	};
 	int err;
 
 	x->space = vm_space_create();
@@ -225,10 +231,9 @@ static int make_space(struct exec *x, size_t head_len)
 	x->space->limit_as = p->rlimits[RLIMIT_AS].cur;
 	x->space->limit_data = p->rlimits[RLIMIT_DATA].cur;
 	x->space->limit_stack = p->rlimits[RLIMIT_STACK].cur;
-	err = map_stack(x, randomize);
+	err = map_stack(x, from.randomize);
 	if (!err)
-		err = elf_load(x->space, x->file, x->head, head_len, open_by_name, randomize,
-			       &x->image);
+		err = elf_load(x->space, &from, &x->image);
 	return err ? err : vdso_map(x->space);
 }
 
