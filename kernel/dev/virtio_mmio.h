@@ -49,8 +49,8 @@ uint8_t virtio_config8(const struct virtio_dev *v, unsigned off);
 uint32_t virtio_config32(const struct virtio_dev *v, unsigned off);
 
 /* The drivers' probe functions: 0 or a negative error (reported by the caller). */
-int virtio_blk_probe(struct virtio_dev *v);
-int virtio_rng_probe(struct virtio_dev *v);
-int virtio_console_probe(struct virtio_dev *v);
+int virtio_blk_probe(struct virtio_dev *v) MUST_CHECK;
+int virtio_rng_probe(struct virtio_dev *v) MUST_CHECK;
+int virtio_console_probe(struct virtio_dev *v) MUST_CHECK;
 
 #endif

@@ -348,7 +348,7 @@ static bool robust_one(uint64_t addr, bool pi, bool pending, uint32_t tid)
 		return false;
 	/* Died between unlocking and waking: the waiter must hear of it. */
 	if (pending && !pi && v == 0) {
-		(void)futex_wake(addr, true, 1, FUTEX_MATCH_ANY);
+		(void)!futex_wake(addr, true, 1, FUTEX_MATCH_ANY);
 		return true;
 	}
 	while ((v & FUTEX_TID_MASK) == tid) {
@@ -356,7 +356,7 @@ static bool robust_one(uint64_t addr, bool pi, bool pending, uint32_t tid)
 			return false;
 		if (old == v) {
 			if (!pi && (v & FUTEX_WAITERS))
-				(void)futex_wake(addr, true, 1, FUTEX_MATCH_ANY);
+				(void)!futex_wake(addr, true, 1, FUTEX_MATCH_ANY);
 			break;
 		}
 		v = old;
@@ -389,7 +389,7 @@ static void robust_exit(struct task *t)
 
 static void wake_one(uint64_t addr)
 {
-	(void)futex_wake(addr, true, 1, FUTEX_MATCH_ANY);
+	(void)!futex_wake(addr, true, 1, FUTEX_MATCH_ANY);
 }
 
 void futex_init(void)

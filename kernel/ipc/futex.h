@@ -16,7 +16,7 @@ void futex_init(void);
 int futex_wait(uint64_t addr, bool shared, uint32_t val, uint64_t deadline, uint32_t bitset)
 	MUST_CHECK;
 /* How many were woken. */
-int futex_wake(uint64_t addr, bool shared, uint32_t count, uint32_t bitset);
+int futex_wake(uint64_t addr, bool shared, uint32_t count, uint32_t bitset) MUST_CHECK;
 struct futex_requeue {
 	uint64_t from, to;
 	bool shared;

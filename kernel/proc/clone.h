@@ -46,6 +46,6 @@ struct clone_request {
 /* The new tid or an error. Sleeps (vfork: until the child execs or ends). */
 long task_clone(const struct clone_request *r);
 /* unshare(2) of the current task. */
-int task_unshare(uint64_t flags);
+int task_unshare(uint64_t flags) MUST_CHECK;
 
 #endif

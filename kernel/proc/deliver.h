@@ -14,6 +14,6 @@ void signal_set_blocked(sigset mask);
 /* rt_sigreturn: restores the registers; the value for a0. A bad frame sends SIGSEGV. */
 long signal_return(struct trap_frame *f);
 /* SS_ONSTACK, SS_DISABLE or 0, seen from stack pointer sp. */
-int signal_altstack_get_flags(uint64_t sp);
+int signal_altstack_get_flags(uint64_t sp) MUST_CHECK;
 
 #endif

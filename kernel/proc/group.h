@@ -9,8 +9,8 @@
 
 int process_set_group(int pid, int pgid) MUST_CHECK;
 /* The group's or session's id, -ESRCH. */
-int process_get_group(int pid, bool session);
+int process_get_group(int pid, bool session) MUST_CHECK;
 /* The new session's id, -EPERM. */
-int process_new_session(void);
+int process_new_session(void) MUST_CHECK;
 
 #endif

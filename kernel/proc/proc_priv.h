@@ -17,7 +17,7 @@ struct sigqueue_entry {
 /* tables.c */
 void tables_init(void);
 /* An unused number, or -EAGAIN. */
-int pid_alloc_locked(void);
+int pid_alloc_locked(void) MUST_CHECK;
 void task_enter_locked(struct task *t, int tid);
 void task_leave_locked(struct task *t);
 void process_enter_locked(struct process *p, int pid);
@@ -57,7 +57,7 @@ void sigqueue_flush_locked(struct sigqueue *q, sigset which);
 void signal_send_locked(struct process *p, struct task *task, const struct siginfo *info,
 			struct sigqueue_entry *entry);
 /* Takes the next deliverable signal not in mask. 0: none. */
-int signal_dequeue_locked(struct task *t, sigset mask, struct siginfo *info);
+int signal_dequeue_locked(struct task *t, sigset mask, struct siginfo *info) MUST_CHECK;
 bool signal_ignored_locked(const struct process *p, int sig);
 /* Sets the pending flag if something is to be done. */
 void signal_recalc_locked(struct task *t);

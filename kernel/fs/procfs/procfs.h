@@ -104,21 +104,21 @@ uint64_t node_ino(const struct node *n);
 struct node node_of(const struct vnode *vn);
 /* The row of a node; for FD a row that fits every descriptor. */
 const struct entry *node_entry(const struct node *n);
-int proc_lookup(struct vnode *dir, struct vfs_name name, struct vnode **out);
+int proc_lookup(struct vnode *dir, struct vfs_name name, struct vnode **out) MUST_CHECK;
 int proc_readdir(struct vnode *dir, uint64_t cookie,
-		 int (*fn)(void *arg, const struct vfs_dirent *e), void *arg);
+		 int (*fn)(void *arg, const struct vfs_dirent *e), void *arg) MUST_CHECK;
 /* procfs.c */
 int proc_vnode(struct vfs_fs *fs, const struct node *n, struct vnode **out) MUST_CHECK;
 
 /* --- The files --------------------------------------------------------------------------------- */
 
-int show_stat(const struct target *t, struct text *out);
-int show_statm(const struct target *t, struct text *out);
-int show_status(const struct target *t, struct text *out);
-int show_maps(const struct target *t, struct text *out);
-int follow_cwd(const struct target *t, struct path *out);
-int follow_root(const struct target *t, struct path *out);
-int follow_exe(const struct target *t, struct path *out);
+int show_stat(const struct target *t, struct text *out) MUST_CHECK;
+int show_statm(const struct target *t, struct text *out) MUST_CHECK;
+int show_status(const struct target *t, struct text *out) MUST_CHECK;
+int show_maps(const struct target *t, struct text *out) MUST_CHECK;
+int follow_cwd(const struct target *t, struct path *out) MUST_CHECK;
+int follow_root(const struct target *t, struct path *out) MUST_CHECK;
+int follow_exe(const struct target *t, struct path *out) MUST_CHECK;
 /* Descriptor fd of t: its place, or its kind ("pipe:[17]") as a link text. */
 int fd_follow(const struct target *t, int fd, struct path *out) MUST_CHECK;
 int fd_link(const struct target *t, int fd, struct text *out) MUST_CHECK;

@@ -64,16 +64,17 @@ static inline struct tnode *tnode_of(struct vnode *vn)
 extern const struct vnode_ops tmpfs_vnode_ops;
 
 /* file.c */
-int tmpfs_write(struct vnode *vn, uint64_t off, const void *buf, size_t len);
-int tmpfs_fallocate(struct vnode *vn, unsigned mode, uint64_t off, uint64_t len);
-int tmpfs_seek(struct vnode *vn, uint64_t off, bool hole, uint64_t *out);
+int tmpfs_write(struct vnode *vn, uint64_t off, const void *buf, size_t len) MUST_CHECK;
+int tmpfs_fallocate(struct vnode *vn, unsigned mode, uint64_t off, uint64_t len) MUST_CHECK;
+int tmpfs_seek(struct vnode *vn, uint64_t off, bool hole, uint64_t *out) MUST_CHECK;
 /* Brings the instance's count of pages up to date; under t->lock. */
 void tmpfs_charge(struct tmpfs *t, struct tnode *n);
-int tmpfs_getxattr(struct vnode *vn, struct vfs_name name, void *buf, size_t *len);
+int tmpfs_getxattr(struct vnode *vn, struct vfs_name name, void *buf, size_t *len) MUST_CHECK;
 int tmpfs_setxattr(struct vnode *vn, struct vfs_name name, const void *value, size_t len,
-		   unsigned flags);
-int tmpfs_removexattr(struct vnode *vn, struct vfs_name name);
-int tmpfs_listxattr(struct vnode *vn, int (*fn)(void *arg, struct vfs_name name), void *arg);
+		   unsigned flags) MUST_CHECK;
+int tmpfs_removexattr(struct vnode *vn, struct vfs_name name) MUST_CHECK;
+int tmpfs_listxattr(struct vnode *vn, int (*fn)(void *arg, struct vfs_name name), void *arg)
+	MUST_CHECK;
 void tmpfs_free_xattrs(struct tnode *n);
 struct vfs_time tmpfs_now(void);
 
