@@ -22,7 +22,8 @@ static int begin_main(struct op *op)
 	return dbfs_errno(dbfs_tx_begin(op->in->volume->db, &opts, &op->tx));
 }
 
-int op_begin(struct op *op, struct instance *in, bool write)
+/* With a view the lock is held from here to op_end. */
+int op_begin(struct op *op, struct instance *in, bool write) NO_THREAD_SAFETY
 {
 	struct view *view = in->view;
 
@@ -39,7 +40,7 @@ int op_begin(struct op *op, struct instance *in, bool write)
 	return 0;
 }
 
-int op_end(struct op *op, int err)
+int op_end(struct op *op, int err) NO_THREAD_SAFETY
 {
 	if (op->in->view != NULL)
 		port_mutex_unlock(&op->in->view->lock);
