@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright (c) the Alien OS authors */
 
-/* System calls that move data: read, write and their kin; positions; synchronisation. */
+/* System calls that move data: read, write and their kin; positions; synchronization. */
 #include "lib/string.h"
 #include "port/mem.h"
 #include "proc/process.h"

@@ -17,7 +17,6 @@
 #include "base/assert.h"
 #include "csr.h"
 #include "machine.h"
-#include "sched/sched_priv.h"
 #include "space_priv.h"
 #include "sync/preempt.h"
 

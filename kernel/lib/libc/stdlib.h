@@ -6,3 +6,7 @@
 #define LIBC_STDLIB_H
 
 #endif
+#ifndef LIBC_STDLIB_H
+#define LIBC_STDLIB_H
+
+#endif

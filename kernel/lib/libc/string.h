@@ -5,6 +5,11 @@
 #ifndef LIBC_STRING_H
 #define LIBC_STRING_H
 
+#ifndef LIBC_STRING_H
+#define LIBC_STRING_H
+
 #include "lib/string.h"
+
+#endif
 
 #endif

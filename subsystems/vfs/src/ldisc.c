@@ -43,8 +43,8 @@ static void put(uint64_t *map, uint64_t pos, bool v)
 
 void ldisc_init(struct ldisc *l, const struct ldisc_ops *ops)
 {
-	static const uint8_t cc[LDISC_NCC] = {3,  28, 127, 21, 4,  0,  1, 0, 17, 19,
-					      26, 0,  18,  15, 23, 22, 0};
+	static const uint8_t cc[LDISC_NCC] = {3,  28, 127, 21, 4,  0,  1,  0, 17,
+					      19, 26, 0,   18, 15, 23, 22, 0};
 
 	memset(l, 0, sizeof(*l));
 	l->ops = ops;
@@ -342,7 +342,8 @@ static bool edit(struct ldisc *l, uint8_t c)
 		end_line(l, 0, true);
 		return true;
 	}
-	if (c == '\n' || is_cc(l, LDISC_VEOL, c) || (is_cc(l, LDISC_VEOL2, c) && on(l, LDISC_IEXTEN))) {
+	if (c == '\n' || is_cc(l, LDISC_VEOL, c) ||
+	    (is_cc(l, LDISC_VEOL2, c) && on(l, LDISC_IEXTEN))) {
 		if (on(l, LDISC_ECHO) || (c == '\n' && on(l, LDISC_ECHONL)))
 			echo_char(l, c);
 		end_line(l, c, false);

@@ -90,17 +90,17 @@ struct ldisc_ops {
 struct ldisc {
 	const struct ldisc_ops *ops; /* const */
 	struct ldisc_termios t;
-	uint8_t buf[LDISC_BUF];		/* ring: positions count up */
+	uint8_t buf[LDISC_BUF];         /* ring: positions count up */
 	uint64_t delim[LDISC_BUF / 64]; /* this byte ends a line */
-	uint64_t eof[LDISC_BUF / 64];	/* ... and is the end-of-file mark, not data */
-	uint64_t tail;			/* next to be read */
-	uint64_t ready;			/* canonical: the end of the last complete line */
-	uint64_t head;			/* next free */
-	uint32_t lines;			/* delimiters in [tail, ready) */
-	uint32_t column;		/* of the output */
-	uint32_t line_column;		/* where the line being edited began */
-	bool lnext;			/* the next byte is literal */
-	bool stopped;			/* by the stop character */
+	uint64_t eof[LDISC_BUF / 64];   /* ... and is the end-of-file mark, not data */
+	uint64_t tail;                  /* next to be read */
+	uint64_t ready;                 /* canonical: the end of the last complete line */
+	uint64_t head;                  /* next free */
+	uint32_t lines;                 /* delimiters in [tail, ready) */
+	uint32_t column;                /* of the output */
+	uint32_t line_column;           /* where the line being edited began */
+	bool lnext;                     /* the next byte is literal */
+	bool stopped;                   /* by the stop character */
 };
 
 /* Linux's defaults for a console at 38400 baud. */
