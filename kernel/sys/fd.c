@@ -2,6 +2,8 @@
 /* Copyright (c) the Alien OS authors */
 
 /* System calls on descriptors: open, close, dup, fcntl, locks, ioctl. */
+#include "fs/pipe/pipe.h"
+#include "fs/tmpfs/tmpfs.h"
 #include "lib/string.h"
 #include "port/mem.h"
 #include "proc/process.h"
@@ -410,4 +412,57 @@ SYSCALL(ioctl)
 	n = f->mode & FILE_PATH ? -EBADF : ioctl_file(f, arg_int(a, 0), arg_u32(a, 1), a->v[2]);
 	file_put(f);
 	return syscall_restart(n);
+}
+
+/* --- Descriptors without a name --- */
+
+SYSCALL(pipe2)
+{
+	uint32_t flags = arg_u32(a, 1);
+	struct file *f[2];
+	int fd[2];
+	int err;
+
+	if (flags & ~(uint32_t)(VFS_O_CLOEXEC | VFS_O_NONBLOCK | VFS_O_DIRECT))
+		return -EINVAL;
+	err = pipe_create(flags & VFS_O_NONBLOCK, f);
+	if (err)
+		return err;
+	err = fdtable_install2(fds(), f, current_rlimit(RLIMIT_NOFILE),
+			       (flags & VFS_O_CLOEXEC) != 0, fd);
+	if (err) {
+		file_put(f[0]);
+		file_put(f[1]);
+		return err;
+	}
+	if (copy_to_user(a->v[0], fd, sizeof(fd))) {
+		(void)!fdtable_close(fds(), fd[0]);
+		(void)!fdtable_close(fds(), fd[1]);
+		return -EFAULT;
+	}
+	return 0;
+}
+
+SYSCALL(memfd_create)
+{
+	enum { CLOEXEC = 1, ALLOW_SEALING = 2, NOEXEC_SEAL = 8, EXEC = 16 };
+	uint32_t flags = arg_u32(a, 1);
+	struct file *f;
+	char *name;
+	int fd;
+	int err;
+
+	if (flags & ~(uint32_t)(CLOEXEC | ALLOW_SEALING | NOEXEC_SEAL | EXEC))
+		return -EINVAL;
+	err = sys_name(a->v[0], &name);
+	if (err)
+		return err;
+	err = strlen(name) > 249 ? -EINVAL : tmpfs_memfd("/memfd:", &f);
+	port_free(name);
+	if (err)
+		return err;
+	fd = fdtable_install(fds(), f, 0, current_rlimit(RLIMIT_NOFILE), (flags & CLOEXEC) != 0);
+	if (fd < 0)
+		file_put(f);
+	return fd;
 }

@@ -60,8 +60,8 @@ struct file *file_create(const struct file_ops *ops, unsigned open_flags)
 		return NULL;
 	atomic_store_explicit(&f->refs, 1, memory_order_relaxed);
 	atomic_store_explicit(&f->flags,
-			      open_flags & ~(unsigned)(VFS_O_CREAT | VFS_O_EXCL | VFS_O_NOCTTY |
-						       VFS_O_TRUNC | VFS_O_CLOEXEC | VFS_O_EXEC),
+			      open_flags & ~(unsigned)(VFS_O_CREAT | VFS_O_EXCL | VFS_O_TRUNC |
+						       VFS_O_CLOEXEC | VFS_O_EXEC),
 			      memory_order_relaxed);
 	if (open_flags & VFS_O_PATH)
 		f->mode = FILE_PATH;

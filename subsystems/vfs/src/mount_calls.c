@@ -52,8 +52,6 @@ int vfs_mount_at(const struct vfs_walk_from *from, struct vfs_fs *fs, const char
 	err = m ? attach(m, &at) : -VFS_ENOMEM;
 	if (err)
 		mount_put(m);
-	else
-		vfs_fs_put(fs); /* the mount has its own */
 	path_put(&at);
 	return err;
 }

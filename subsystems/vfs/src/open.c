@@ -143,6 +143,8 @@ static int open_ops(struct file *f, unsigned flags, const struct vfs_cred *cred)
 	if (atomic_load_explicit(&vn->flags, memory_order_relaxed) & VNODE_STREAM)
 		f->mode &= ~(uint32_t)FILE_SEEK;
 	f->ops = err ? NULL : ops;
+	/* Until here it told the terminal's open something. */
+	atomic_fetch_and_explicit(&f->flags, ~(unsigned)VFS_O_NOCTTY, memory_order_relaxed);
 	return err;
 }
 

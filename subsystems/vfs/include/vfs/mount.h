@@ -96,7 +96,7 @@ int vfs_umount(const struct vfs_walk_from *from, const char *target, unsigned fl
 int vfs_pivot_root(const struct vfs_walk_from *from, const char *new_root, const char *put_old)
 	MUST_CHECK;
 
-/* For start-up: mounts an instance (takes one reference) on the directory name. */
+/* For start-up: mounts an instance (borrowed) on the directory name. */
 int vfs_mount_at(const struct vfs_walk_from *from, struct vfs_fs *fs, const char *target,
 		 unsigned flags) MUST_CHECK;
 

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright (c) the Alien OS authors */
+
+/*
+ * Pipes: a ring of 16 pages, allocated as they are first used.
+ *
+ * PIPE-1  [tail, head) are byte positions that count up; head - tail <= SIZE.
+ * PIPE-2  A write of at most ATOMIC bytes goes in as a whole or waits.
+ * PIPE-3  A FIFO's pipe hangs at vn->special and exists while it is open or being opened (users).
+ * Locks: p->lock (rank PIPE) is below the address space's: user memory may fault under it.
+ */
+#include "fs/pipe/pipe.h"
+
+#include "base/assert.h"
+#include "lib/errno.h"
+#include "lib/string.h"
+#include "mm/page.h"
+#include "mm/slab.h"
+#include "port/sync.h"
+#include "sched/thread.h"
+#include "sync/wait.h"
+#include "vm/uaccess.h"
+
+#define PAGES 16u
+#define PAGE 4096u
+#define SIZE (PAGES * PAGE)
+#define ATOMIC 4096u
+#define FIONREAD 0x541b
+
+struct pipe {
+	struct port_mutex lock;
+	struct page *pages[PAGES];
+	uint64_t head;
+	uint64_t tail;
+	uint32_t readers;
+	uint32_t writers;
+	uint32_t reader_opens; /* FIFO: how often, to see one that came and went */
+	uint32_t writer_opens;
+	uint32_t users; /* FIFO: lock: vn->lock */
+	struct wait_queue read_wait;
+	struct wait_queue write_wait;
+	uint64_t ino;
+};
+
+static _Atomic uint64_t next_ino = 1;
+
+static struct pipe *alloc_pipe(void)
+{
+	struct pipe *p = mm_alloc(sizeof(*p), MM_ZERO);
+
+	if (!p)
+		return NULL;
+	port_mutex_init(&p->lock, LOCK_RANK_PIPE, "pipe");
+	wait_init(&p->read_wait);
+	wait_init(&p->write_wait);
+	p->ino = atomic_fetch_add_explicit(&next_ino, 1, memory_order_relaxed);
+	return p;
+}
+
+static void free_pipe(struct pipe *p)
+{
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (p->pages[i])
+			mm_page_put(p->pages[i]);
+	}
+	port_mutex_fini(&p->lock);
+	mm_free(p);
+}
+
+static bool nonblocking(struct file *f)
+{
+	return (atomic_load_explicit(&f->flags, memory_order_relaxed) & VFS_O_NONBLOCK) != 0;
+}
+
+/* Moves what is there, as far as it goes. Under the lock. */
+static size_t take(struct pipe *p, struct vfs_iter *it, bool *fault)
+{
+	size_t total = 0;
+
+	while (it->left && p->tail < p->head) {
+		size_t in = (size_t)(p->tail % PAGE);
+		size_t n = MIN(MIN(it->left, (size_t)(p->head - p->tail)), PAGE - in);
+		struct page *page = p->pages[p->tail / PAGE % PAGES];
+		size_t moved = it->move(it, (uint8_t *)mm_page_data(page) + in, n);
+
+		p->tail += moved;
+		total += moved;
+		if (moved < n) {
+			*fault = true;
+			break;
+		}
+	}
+	return total;
+}
+
+static int64_t pipe_read(struct file *f, struct vfs_iter *it, uint64_t *pos)
+{
+	struct pipe *p = f->private;
+	bool fault = false;
+	size_t n = 0;
+
+	(void)pos;
+	if (!it->left)
+		return 0;
+	for (;;) {
+		bool end;
+		int err;
+
+		port_mutex_lock(&p->lock);
+		n = take(p, it, &fault);
+		end = p->writers == 0;
+		port_mutex_unlock(&p->lock);
+		if (n)
+			wait_wake_all(&p->write_wait);
+		if (n || fault)
+			return n ? (int64_t)n : -EFAULT;
+		if (end)
+			return 0;
+		if (nonblocking(f))
+			return -EAGAIN;
+		err = WAIT_EVENT_UNTIL(&p->read_wait, p->head != p->tail || p->writers == 0,
+				       WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+		if (err)
+			return err;
+	}
+}
+
+/* Puts in what fits. Under the lock. */
+static size_t give(struct pipe *p, struct vfs_iter *it, int *err)
+{
+	size_t total = 0;
+
+	while (it->left && p->head - p->tail < SIZE) {
+		size_t in = (size_t)(p->head % PAGE);
+		size_t n = MIN(MIN(it->left, (size_t)(SIZE - (p->head - p->tail))), PAGE - in);
+		struct page **page = &p->pages[p->head / PAGE % PAGES];
+		size_t moved;
+
+		if (!*page)
+			*page = mm_page_alloc(0, MM_NORMAL);
+		if (!*page) {
+			*err = -ENOMEM;
+			break;
+		}
+		moved = it->move(it, (uint8_t *)mm_page_data(*page) + in, n);
+		p->head += moved;
+		total += moved;
+		if (moved < n) {
+			*err = -EFAULT;
+			break;
+		}
+	}
+	return total;
+}
+
+static bool has_room(struct pipe *p, size_t want)
+{
+	return SIZE - (p->head - p->tail) >= MIN(want, (size_t)ATOMIC);
+}
+
+static int64_t pipe_write(struct file *f, struct vfs_iter *it, uint64_t *pos)
+{
+	struct pipe *p = f->private;
+	size_t total = 0;
+
+	(void)pos;
+	if (!it->left)
+		return 0;
+	for (;;) {
+		/* PIPE-2 for the first step; the rest of a long write takes any room */
+		size_t want = total || it->left > ATOMIC ? 1 : it->left;
+		size_t n = 0;
+		int err = 0;
+
+		port_mutex_lock(&p->lock);
+		if (p->readers == 0)
+			err = -EPIPE;
+		else if (has_room(p, want))
+			n = give(p, it, &err);
+		port_mutex_unlock(&p->lock);
+		total += n;
+		if (n)
+			wait_wake_all(&p->read_wait);
+		if (err || !it->left)
+			return total ? (int64_t)total : err;
+		if (nonblocking(f))
+			return total ? (int64_t)total : -EAGAIN;
+		err = WAIT_EVENT_UNTIL(&p->write_wait, p->readers == 0 || has_room(p, want),
+				       WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+		if (err)
+			return total ? (int64_t)total : err;
+	}
+}
+
+static uint32_t pipe_poll(struct file *f, struct vfs_poll *w)
+{
+	struct pipe *p = f->private;
+	uint32_t r = 0;
+
+	if (f->mode & FILE_READ)
+		vfs_poll_wait(w, &p->read_wait);
+	if (f->mode & FILE_WRITE)
+		vfs_poll_wait(w, &p->write_wait);
+	port_mutex_lock(&p->lock);
+	if (f->mode & FILE_READ) {
+		if (p->head != p->tail)
+			r |= VFS_POLLIN | VFS_POLLRDNORM;
+		if (p->writers == 0 && p->writer_opens)
+			r |= VFS_POLLHUP;
+	}
+	if (f->mode & FILE_WRITE) {
+		if (has_room(p, ATOMIC))
+			r |= VFS_POLLOUT | VFS_POLLWRNORM;
+		if (p->readers == 0)
+			r |= VFS_POLLERR;
+	}
+	port_mutex_unlock(&p->lock);
+	return r;
+}
+
+static int64_t pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
+{
+	struct pipe *p = f->private;
+	uint32_t n;
+
+	if (cmd != FIONREAD)
+		return -ENOTTY;
+	port_mutex_lock(&p->lock);
+	n = (uint32_t)(p->head - p->tail);
+	port_mutex_unlock(&p->lock);
+	return put_user_u32(arg, n);
+}
+
+/* One end less. Returns whether the pipe has no ends left. */
+static bool close_end(struct pipe *p, struct file *f)
+{
+	bool last;
+
+	port_mutex_lock(&p->lock);
+	if (f->mode & FILE_READ)
+		p->readers--;
+	if (f->mode & FILE_WRITE)
+		p->writers--;
+	last = p->readers == 0 && p->writers == 0;
+	port_mutex_unlock(&p->lock);
+	wait_wake_all(&p->read_wait);
+	wait_wake_all(&p->write_wait);
+	return last;
+}
+
+static void pipe_release(struct file *f)
+{
+	if (close_end(f->private, f))
+		free_pipe(f->private);
+}
+
+static const struct file_ops pipe_ops = {
+	.read = pipe_read,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.ioctl = pipe_ioctl,
+	.release = pipe_release,
+};
+
+int pipe_create(unsigned flags, struct file *out[2])
+{
+	struct pipe *p = alloc_pipe();
+	struct file *r = p ? file_create(&pipe_ops, VFS_O_RDONLY | flags) : NULL;
+	struct file *w = r ? file_create(&pipe_ops, VFS_O_WRONLY | flags) : NULL;
+
+	if (!w) {
+		if (r) {
+			r->ops = NULL;
+			file_put(r);
+		}
+		if (p)
+			free_pipe(p);
+		return -ENOMEM;
+	}
+	p->readers = p->writers = p->reader_opens = p->writer_opens = 1;
+	r->private = w->private = p;
+	r->kind = w->kind = "pipe:[%llu]";
+	r->kind_ino = w->kind_ino = p->ino;
+	out[0] = r;
+	out[1] = w;
+	return 0;
+}
+
+/* --- FIFOs --- */
+
+static void fifo_unuse(struct vnode *vn, struct pipe *p)
+{
+	bool last;
+
+	port_mutex_lock(&vn->lock);
+	last = --p->users == 0;
+	if (last)
+		vn->special = NULL; /* PIPE-3 */
+	port_mutex_unlock(&vn->lock);
+	if (last)
+		free_pipe(p);
+}
+
+static void fifo_release(struct file *f)
+{
+	struct pipe *p = f->private;
+
+	(void)close_end(p, f);
+	fifo_unuse(f->path.vn, p);
+}
+
+static const struct file_ops fifo_ops = {
+	.read = pipe_read,
+	.write = pipe_write,
+	.poll = pipe_poll,
+	.ioctl = pipe_ioctl,
+	.release = fifo_release,
+};
+
+static struct pipe *fifo_use(struct vnode *vn)
+{
+	struct pipe *fresh = alloc_pipe();
+	struct pipe *p;
+
+	port_mutex_lock(&vn->lock);
+	if (!vn->special) {
+		vn->special = fresh;
+		fresh = NULL;
+	}
+	p = vn->special;
+	if (p)
+		p->users++;
+	port_mutex_unlock(&vn->lock);
+	if (fresh)
+		free_pipe(fresh);
+	return p;
+}
+
+/* Waits for the other side if it must. */
+static int fifo_wait(struct pipe *p, struct file *f)
+{
+	uint32_t seen;
+	int err = 0;
+
+	if ((f->mode & (FILE_READ | FILE_WRITE)) == (FILE_READ | FILE_WRITE))
+		return 0;
+	if (f->mode & FILE_READ) {
+		seen = p->writer_opens;
+		if (!nonblocking(f) && p->writers == 0)
+			err = WAIT_EVENT_UNTIL(&p->read_wait, p->writers || p->writer_opens != seen,
+					       WAIT_FOREVER, WAIT_INTERRUPTIBLE);
+		return err;
+	}
+	if (p->readers)
+		return 0;
+	if (nonblocking(f))
+		return -ENXIO;
+	seen = p->reader_opens;
+	return WAIT_EVENT_UNTIL(&p->write_wait, p->readers || p->reader_opens != seen, WAIT_FOREVER,
+				WAIT_INTERRUPTIBLE);
+}
+
+int fifo_open(struct vnode *vn, struct file *f)
+{
+	struct pipe *p = fifo_use(vn);
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	port_mutex_lock(&p->lock);
+	if (f->mode & FILE_READ) {
+		p->readers++;
+		p->reader_opens++;
+	}
+	if (f->mode & FILE_WRITE) {
+		p->writers++;
+		p->writer_opens++;
+	}
+	port_mutex_unlock(&p->lock);
+	wait_wake_all(&p->read_wait);
+	wait_wake_all(&p->write_wait);
+	err = fifo_wait(p, f);
+	if (err) {
+		(void)close_end(p, f);
+		fifo_unuse(vn, p);
+		return err;
+	}
+	f->private = p;
+	f->ops = &fifo_ops;
+	return 0;
+}
