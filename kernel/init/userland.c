@@ -14,6 +14,7 @@
 #include "arch/layout.h"
 #include "dev/fdt.h"
 #include "fs/dbfs/init.h"
+#include "fs/devfs/devfs.h"
 #include "fs/initrd/initrd.h"
 #include "fs/procfs/init.h"
 #include "fs/tmpfs/tmpfs.h"
@@ -145,6 +146,7 @@ void userland_start(void)
 	if (vfs_init() != 0)
 		panic("no memory for the file layer");
 	tmpfs_init();
+	devfs_init();
 	procfs_init();
 	dbfs_init();
 	proc_init();
