@@ -4,7 +4,8 @@
 /*
  * Power cuts at every write of a workload of multi-file transactions, and again during recovery: afterwards
  * fsck finds nothing, all files are of one generation, and no generation that was acknowledged as
- * durable is missing. With a disk that ignores flushes the same test must fail.
+ * durable is missing. With a disk that ignores flushes the same test must fail. And each read, write, flush
+ * and allocation of the workload fails once, with the same demands on what is found afterwards.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 
 struct ctx {
 	uint64_t attempted;
+	uint64_t committed; /* commit returned 0 */
 	uint64_t durable;
 };
 
@@ -154,13 +156,15 @@ static void work(void *arg, struct port_blk *dev)
 		}
 		c->attempted = g;
 		err = dbfs_tx_commit(tx);
+		if (err == 0)
+			c->committed = g;
 		if (err == 0 && sync)
 			c->durable = g;
 		if (err == 0 && g % 4 == 0)
 			err = dbfs_checkpoint(db);
 	}
 	if (dbfs_close(db) == 0)
-		c->durable = c->attempted;
+		c->durable = c->committed;
 }
 
 /* --- Checking --------------------------------------------------------------------------------- */
@@ -260,6 +264,60 @@ static bool check(void *arg, struct port_blk *dev, char *why, size_t size)
 	return good && err == 0;
 }
 
+/* --- Faults ------------------------------------------------------------------------------------- */
+
+enum fault { FAULT_READ, FAULT_WRITE, FAULT_FLUSH, FAULT_MEMORY, FAULTS };
+
+static const unsigned fault_ops[FAULTS] = {SIM_OP_READ, SIM_OP_WRITE, SIM_OP_FLUSH, 0};
+
+/*
+ * The nth call of a kind fails once during the workload; then the disk is well again and the volume is opened
+ * anew. False: there was no nth call.
+ */
+static bool fault_run(enum fault kind, uint64_t n, uint64_t seed)
+{
+	struct sim_disk *d;
+	struct ctx c;
+	char why[256] = "";
+	uint64_t hit;
+
+	sim_init(seed);
+	d = sim_disk_create("faulty", DISK_BYTES, seed);
+	CHECK(prepare(&c, sim_disk_blk(d)));
+	if (kind == FAULT_MEMORY) {
+		sim_mem_fail_at(n, false);
+	} else {
+		const struct sim_fault f = {fault_ops[kind], SIM_EFFECT_EIO, n, false, 0, 0};
+
+		sim_disk_fault(d, &f);
+	}
+	work(&c, sim_disk_blk(d));
+	hit = kind == FAULT_MEMORY ? sim_mem_failures() : sim_disk_faults_hit(d);
+	sim_mem_fail_at(0, false);
+	sim_disk_faults_clear(d);
+	sim_disk_reboot(d, NULL);
+	snprintf(t_context, sizeof(t_context), "fault %d, call %llu, seed %llu", (int)kind,
+		 (unsigned long long)n, (unsigned long long)seed);
+	if (!check(&c, sim_disk_blk(d), why, sizeof(why)))
+		t_fail(why, __FILE__, __LINE__);
+	sim_disk_destroy(d);
+	sim_fini();
+	return hit != 0;
+}
+
+static void faults(void)
+{
+	for (int kind = 0; kind < FAULTS; kind++) {
+		uint64_t n = 1;
+
+		while (fault_run((enum fault)kind, n, n + (uint64_t)kind))
+			n++;
+		CHECK(n > 3);
+		printf("fault %d: each of %llu calls failed once\n", kind,
+		       (unsigned long long)n - 1);
+	}
+}
+
 int main(void)
 {
 	const char *tier = getenv("TEST_TIER");
@@ -274,6 +332,7 @@ int main(void)
 	struct test_crash_result r;
 	uint64_t caught = 0;
 
+	faults();
 	for (uint64_t s = first; s < first + seeds; s++) {
 		r = test_crash_run(&t, s, &how);
 		printf("seed %llu: %llu points, %llu cuts, %llu violations\n",
