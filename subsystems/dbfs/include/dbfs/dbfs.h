@@ -51,7 +51,8 @@ struct dbfs_open_opts {
 
 /*
  * Opens and, unless read_only, recovers. Takes dev (closed by dbfs_close; on failure it stays the
- * caller's). -DBFS_EFORMAT, -DBFS_ECORRUPT, -DBFS_EBUSY (another process has it), -DBFS_EIO, -DBFS_ENOMEM.
+ * caller's, possibly locked for this process until its close). A volume whose log is damaged opens
+ * read-only: dbfs_write_error. -DBFS_EFORMAT, -DBFS_ECORRUPT, -DBFS_EBUSY (another process has it), -DBFS_EIO, -DBFS_ENOMEM.
  */
 int dbfs_open(struct port_blk *dev, const struct dbfs_open_opts *opts, struct dbfs **out)
 	MUST_CHECK;

@@ -17,6 +17,11 @@ static void leave(int err)
 		port_log(PORT_LOG_DEBUG, "dbfs: background: error %d", err);
 }
 
+static uint64_t generation(struct dbfs *db)
+{
+	return atomic_load_explicit(&db->generation, memory_order_relaxed);
+}
+
 static bool sleep_until(struct background *bg, uint64_t deadline) REQUIRES(&bg->lock)
 {
 	if (!bg->stop)
@@ -39,7 +44,7 @@ static uint64_t log_work(struct dbfs *db)
 			return w.oldest + delay;
 		leave(dbfs_sync(db));
 	} else if (!w.marked) {
-		leave(dbfs_wal_mark(db->wal, 0));
+		leave(dbfs_wal_mark(db->wal, generation(db)));
 	}
 	return port_now() + delay;
 }

@@ -229,6 +229,7 @@ static int write_root(struct dbfs *db, struct dbfs_disk_root *r)
 		return err;
 	memcpy(db->root, r, DBFS_BLOCK_SIZE);
 	db->root_slot = slot;
+	atomic_store_explicit(&db->generation, le64_get(r->generation), memory_order_relaxed);
 	return 0;
 }
 

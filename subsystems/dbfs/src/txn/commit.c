@@ -195,7 +195,6 @@ static void publish_versions(struct dbfs_tx *tx, const struct plan *p, uint64_t 
 static void publish_space(struct dbfs_tx *tx, struct plan *p)
 {
 	struct dbfs *db = tx->db;
-	bool waiting = dbfs_wal_data_bytes(db->wal) > 0;
 	const struct dbfs_runs_chunk *c;
 	const struct dbfs_run *r;
 
@@ -209,13 +208,38 @@ static void publish_space(struct dbfs_tx *tx, struct plan *p)
 				continue;
 			dbfs_runs_add_nofail(&p->layer->frees, f->block, f->count);
 			dbfs_space_note_freed(db->space, f->count);
-			for (uint64_t b = 0; waiting && b < f->count; b++)
-				dbfs_wal_data_free(db->wal, f->block + b);
 		}
 	}
 	p->layer->promise.keys += tx->promise.keys;
 	p->layer->promise.bytes += tx->promise.bytes;
 	tx->promise = (struct dbfs_promise){0, 0};
+}
+
+static bool runs_alone(struct dbfs_tx *tx)
+{
+	struct dbfs *db = tx->db;
+	bool alone;
+
+	port_mutex_lock(&db->versions);
+	alone = db->txs.next == &tx->link && tx->link.next == &db->txs;
+	port_mutex_unlock(&db->versions);
+	return alone;
+}
+
+/*
+ * Data that was committed, not yet written, and is freed by this commit need not be written at all,
+ * if there is no snapshot that could read it. Later ones cannot: last_ts has this commit.
+ */
+static void drop_unwritten(struct dbfs_tx *tx)
+{
+	struct dbfs_wal *w = tx->db->wal;
+
+	if (tx->nfrees == 0 || dbfs_wal_data_bytes(w) == 0 || !runs_alone(tx))
+		return;
+	for (const struct undo_chunk *u = tx->undo; u; u = u->prev)
+		for (uint64_t i = 0; i < u->n; i++)
+			for (uint64_t b = 0; !u->v[i].node && b < u->v[i].count; b++)
+				dbfs_wal_data_free(w, u->v[i].block + b);
 }
 
 /* COMMIT-4: everything is reserved. The number of the log group. */
@@ -234,9 +258,10 @@ static uint64_t do_commit(struct dbfs_tx *tx, struct plan *p)
 	list_splice_tail(&all, &tx->written);
 	list_splice_tail(&all, &tx->data);
 	tx->nblocks = 0;
-	group = dbfs_wal_finish(db->wal, ts, &all);
 	/* COMMIT-1, COMMIT-2: from here on it has happened. */
 	atomic_store_explicit(&db->last_ts, ts, memory_order_release);
+	drop_unwritten(tx);
+	group = dbfs_wal_finish(db->wal, ts, &all);
 	return group;
 }
 

@@ -30,7 +30,6 @@ bool dbfs_tx_reclaim(struct dbfs_tx *tx)
 	dbfs_space_stats(tx->db->space, &before);
 	if (before.deferred == 0)
 		return false;
-	atomic_fetch_add_explicit(&tx->db->reclaims, 1, memory_order_relaxed);
 	if (!tx->has_writer) {
 		err = dbfs_ckpt_run(tx->db, false, false);
 	} else {

@@ -15,7 +15,8 @@
  * SNAP-1  A set does not change. A layer changes only by additions above every timestamp that a
  *	   snapshot has, and only while it is the active layer of the current set.
  * SNAP-2  A block that a set's tree or layers name is not given out before the set is gone: what a
- *	   checkpoint frees is retired with the set it replaced, and sets retire from the oldest on.
+ *	   checkpoint frees is retired with the set it replaced, and released when that one and all
+ *	   older ones are gone. A set that goes before an older one leaves its list to that.
  * SNAP-3  A layer lives while a set has it, or while an optimistic transaction runs that began before its
  *	   last commit (commit validates against it).
  *
@@ -123,18 +124,29 @@ void dbfs_current_put(struct dbfs *db, struct set *set)
 		dbfs_reap(db);
 }
 
-/* Takes the oldest set off the list if nobody has it; its layers lose a reference. */
+/*
+ * Takes a set off the list that nobody has; its layers lose a reference. What it retired has to wait for
+ * all older sets: where there is one, it goes on waiting there.
+ */
 static struct set *take_dead_set(struct dbfs *db) REQUIRES(&db->versions)
 {
-	struct set *s = list_first(&db->sets, struct set, link);
+	struct set *s;
 
-	if (s == db->current || s->refs > 0)
-		return NULL;
-	list_del(&s->link);
-	s->active->refs--;
-	if (s->frozen)
-		s->frozen->refs--;
-	return s;
+	list_for_each_entry (s, &db->sets, struct set, link) {
+		if (s == db->current || s->refs > 0)
+			continue;
+		if (s->link.prev != &db->sets) { /* SNAP-2 */
+			struct set *older = list_entry(s->link.prev, struct set, link);
+
+			dbfs_runs_move(&older->retired, &s->retired);
+		}
+		list_del(&s->link);
+		s->active->refs--;
+		if (s->frozen)
+			s->frozen->refs--;
+		return s;
+	}
+	return NULL;
 }
 
 static struct vlayer *take_dead_layer(struct dbfs *db) REQUIRES(&db->versions)

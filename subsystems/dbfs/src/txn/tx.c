@@ -45,10 +45,11 @@ int dbfs_tx_begin(struct dbfs *db, const struct dbfs_tx_opts *opts, struct dbfs_
 	}
 	tx->id = atomic_fetch_add_explicit(&db->next_tx, 1, memory_order_relaxed);
 	tx->age = opts->age ? opts->age : tx->id;
-	dbfs_snap_take(tx);
+	/* First on the list: who sees it is alone may then rely on that (drop_unwritten). */
 	port_mutex_lock(&db->versions);
 	list_add_tail(&db->txs, &tx->link);
 	port_mutex_unlock(&db->versions);
+	dbfs_snap_take(tx);
 	*out = tx;
 	return 0;
 }
@@ -65,10 +66,10 @@ void dbfs_tx_end(struct dbfs_tx *tx)
 	dbfs_space_unpromise(db->space, tx->promise);
 	if (tx->has_writer)
 		dbfs_writer_unlock(&db->writer);
+	dbfs_snap_drop(tx);
 	port_mutex_lock(&db->versions);
 	list_del(&tx->link);
 	port_mutex_unlock(&db->versions);
-	dbfs_snap_drop(tx);
 	port_free(tx);
 }
 

@@ -69,7 +69,8 @@ int dbfs_txn_get_counters(struct dbfs_tx *tx, struct dbfs_key key, struct dbfs_c
 /* --- Cursors ------------------------------------------------------------------------------ */
 
 /*
- * Walks [lo, hi) of one bucket in either direction over snapshot and own writes; own writes made while it stands
+ * Walks [lo, hi) in either direction (to the end of bucket b: hi = {b + 1, 0, ""}); at an end the cursor
+ * stays where it was and the call answers -DBFS_ENOENT. Goes over snapshot and own writes; own writes made while it stands
  * are seen when they lie ahead. At most one element at a time is valid: until the next
  * call on the cursor or write in the transaction. All memory is in *c and freed by fini.
  */

@@ -96,11 +96,11 @@ struct dbfs {
 	uint64_t conflicts;     /* lock: versions */
 	uint64_t commits;       /* lock: versions */
 
-	_Atomic(uint64_t) last_ts;  /* release by commit under the writer lock, acquire by begin */
-	_Atomic(uint64_t) next_id;  /* relaxed: only uniqueness */
-	_Atomic(uint64_t) next_tx;  /* relaxed: only uniqueness */
-	_Atomic(uint64_t) reclaims; /* relaxed */
-	uint64_t replayed;          /* const after open */
+	_Atomic(uint64_t) last_ts; /* release by commit under the writer lock, acquire by begin */
+	_Atomic(uint64_t) next_id; /* relaxed: only uniqueness */
+	_Atomic(uint64_t) next_tx; /* relaxed: only uniqueness */
+	_Atomic(uint64_t) generation; /* of the newest root; relaxed: for marks */
+	uint64_t replayed;            /* const after open */
 
 	/* The checkpoint's; who has ckpt_running. */
 	struct dbfs_disk_root *root; /* the newest on disk; one block */

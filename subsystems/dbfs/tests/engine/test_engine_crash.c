@@ -18,7 +18,7 @@
 #include "sim/sim.h"
 
 #define DISK_BYTES (8u << 20)
-#define TINY_BYTES (1536u << 10)
+#define TINY_BYTES (896u << 10)
 #define LOG_BYTES (256u << 10)
 
 static uint64_t seeds(uint64_t few)
