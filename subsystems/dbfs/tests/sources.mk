@@ -31,3 +31,10 @@ TESTS += test_fs_crash
 test_fs_crash_SRC := $(addprefix $(DBFS_T)/,test_fs_crash.c vol_common.c vol_sim.c)
 test_fs_crash_INC := $(DBFS_T_INC)
 test_fs_crash_LIBS := testlib dbfs base port_sim
+
+# Transactions side by side.
+TESTS += test_fs_tx
+test_fs_tx_SRC := $(DBFS_T)/test_fs_tx.c $(DBFS_T_REAL)
+test_fs_tx_INC := $(DBFS_T_INC)
+test_fs_tx_LIBS := dbfs base port_sim
+test_fs_tx_LD := -lcmocka

@@ -12,8 +12,12 @@
 #include "dbfs/fs.h"
 
 #include "file/file.h"
+#include "inode/extent.h"
 #include "inode/inode.h"
 #include "port/log.h"
+
+/* Extent records that one transaction removes from an orphan. */
+#define RECORDS_PER_STEP 1024u
 
 static struct dbfs_key meta_key(void)
 {
@@ -62,29 +66,50 @@ int dbfs_fs_make(struct dbfs_tx *tx)
 
 /* --- Orphans ------------------------------------------------------------------------------ */
 
-/* Destroys ino if it is an orphan in the committed state. */
-static int free_orphan(struct dbfs *db, struct dbfs_ino ino)
+/* Inside tx: destroys ino if it is an orphan, or frees a part of it (*more). */
+static int free_some(struct dbfs_tx *tx, struct dbfs_ino ino, bool *more)
 {
-	const struct dbfs_tx_opts opts = {DBFS_TX_LOCKING, DBFS_NOSYNC, 0};
 	uint8_t kb[8];
 	struct dbfs_inode in;
-	struct dbfs_tx *tx;
 	size_t len;
-	int err = dbfs_tx_begin(db, &opts, &tx);
+	int err;
 
-	if (err != 0)
-		return err;
+	*more = false;
 	dbfs_txn_use_reserve(tx);
 	err = dbfs_txn_get(tx, dbfs_fs_key1(DBFS_BUCKET_ORPHAN, kb, ino.n), NULL, 0, &len, 0);
 	if (err == 0)
 		err = dbfs_inode_load(tx, ino, &in);
 	if (err == 0 && in.nlink != 0)
 		err = dbfs_fs_corrupt("listed as an orphan but has names", ino.n);
-	if (err == 0)
-		err = dbfs_inode_destroy(tx, &in);
-	if (err == 0)
-		return dbfs_tx_commit(tx);
-	dbfs_tx_rollback(tx);
+	if (err == 0 && in.blocks > 0)
+		err = dbfs_extent_cut_some(tx, &in, RECORDS_PER_STEP, more);
+	if (err != 0)
+		return err;
+	return *more ? dbfs_inode_store(tx, &in) : dbfs_inode_destroy(tx, &in);
+}
+
+/*
+ * Destroys ino if it is an orphan in the committed state. A large file goes in steps, so that no transaction is
+ * larger than a small log can take; it stays an orphan until the last.
+ */
+static int free_orphan(struct dbfs *db, struct dbfs_ino ino)
+{
+	const struct dbfs_tx_opts opts = {DBFS_TX_LOCKING, DBFS_NOSYNC, 0};
+	bool more = true;
+	int err = 0;
+
+	while (err == 0 && more) {
+		struct dbfs_tx *tx;
+
+		err = dbfs_tx_begin(db, &opts, &tx);
+		if (err != 0)
+			return err;
+		err = free_some(tx, ino, &more);
+		if (err == 0)
+			err = dbfs_tx_commit(tx);
+		else
+			dbfs_tx_rollback(tx);
+	}
 	return err == -DBFS_ENOENT ? 0 : err;
 }
 

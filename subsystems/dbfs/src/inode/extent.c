@@ -169,22 +169,40 @@ static int cut_one(struct dbfs_tx *tx, struct dbfs_inode *in, const struct dbfs_
 	return err;
 }
 
-int dbfs_extent_cut(struct dbfs_tx *tx, struct dbfs_inode *in, uint64_t lo, uint64_t hi)
+/* Cuts [lo, hi) out of at most max records; *more: there were others. */
+static int cut(struct dbfs_tx *tx, struct dbfs_inode *in, uint64_t lo, uint64_t hi, uint64_t max,
+	       bool *more)
 {
 	struct dbfs_extent_iter *it;
 	int err = dbfs_extent_iter_open(tx, in->ino, lo, &it);
 
 	if (err != 0)
 		return err;
+	*more = false;
 	while ((err = dbfs_extent_iter_next(it)) == 0 && it->rec.first < hi) {
 		uint64_t end = it->rec.first + it->rec.count;
 
+		*more = max-- == 0;
+		if (*more)
+			break;
 		err = cut_one(tx, in, &it->rec, MAX(it->rec.first, lo), MIN(end, hi));
 		if (err != 0)
 			break;
 	}
 	dbfs_extent_iter_close(it);
 	return err == -DBFS_ENOENT ? 0 : err;
+}
+
+int dbfs_extent_cut(struct dbfs_tx *tx, struct dbfs_inode *in, uint64_t lo, uint64_t hi)
+{
+	bool more;
+
+	return cut(tx, in, lo, hi, UINT64_MAX, &more);
+}
+
+int dbfs_extent_cut_some(struct dbfs_tx *tx, struct dbfs_inode *in, unsigned max, bool *more)
+{
+	return cut(tx, in, 0, DBFS_EXTENT_END, max, more);
 }
 
 int dbfs_extent_builder_init(struct dbfs_extent_builder *b, struct dbfs_tx *tx,

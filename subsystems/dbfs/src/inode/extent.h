@@ -45,6 +45,9 @@ void dbfs_extent_iter_close(struct dbfs_extent_iter *it);
 
 /* Makes a hole of the file blocks [lo, hi): frees, shortens and splits. Updates in->blocks. */
 int dbfs_extent_cut(struct dbfs_tx *tx, struct dbfs_inode *in, uint64_t lo, uint64_t hi) MUST_CHECK;
+/* The same for the whole file, at most max records of it; *more: some are left. */
+int dbfs_extent_cut_some(struct dbfs_tx *tx, struct dbfs_inode *in, unsigned max, bool *more)
+	MUST_CHECK;
 
 /*
  * Collects newly written runs in rising file order and stores them as few records. init looks at the

@@ -335,6 +335,36 @@ static void orphans(void **state)
 	vol_destroy(v);
 }
 
+/* An orphan with more extents than one transaction should remove. */
+static void large_orphan(void **state)
+{
+	struct vol *v = vol_create(4096, 17);
+	static uint8_t block[BS];
+	struct dbfs_tx *tx = t_begin(v);
+	struct dbfs_ino f = t_mkfile(tx, ROOT, "f");
+	struct dbfs_attr a;
+
+	(void)state;
+	for (uint64_t i = 0; i < 2500; i++) {
+		t_write(tx, f, 2 * i * BS, block, BS); /* one record each */
+		if (i % 500 == 0) {
+			t_commit(tx);
+			tx = t_begin(v);
+		}
+	}
+	t_commit(tx);
+	OK(dbfs_hold(vol_db(v), f));
+	tx = t_begin(v);
+	OK(dbfs_unlink(tx, ROOT, t_name("f"), NULL));
+	t_commit(tx);
+	dbfs_release(vol_db(v), f);
+	tx = t_begin_ro(v);
+	GIVES(DBFS_ENOENT, dbfs_getattr(tx, f, &a));
+	dbfs_tx_rollback(tx);
+	vol_check(v);
+	vol_destroy(v);
+}
+
 static void removed_directory(void **state)
 {
 	struct vol *v = vol_create(256, 8);
@@ -708,6 +738,7 @@ int main(void)
 		cmocka_unit_test(appends),
 		cmocka_unit_test(links_and_removal),
 		cmocka_unit_test(orphans),
+		cmocka_unit_test(large_orphan),
 		cmocka_unit_test(removed_directory),
 		cmocka_unit_test(renames),
 		cmocka_unit_test(listings),
