@@ -6,7 +6,7 @@ DBFS_ENGINE_SRC := \
 	cache/cache.c \
 	space/space.c space/store.c \
 	btree/build.c btree/merge.c btree/page.c btree/read.c btree/walk.c \
-	mvcc/layer.c \
+	mvcc/layer.c lock/graph.c lock/lock.c lock/modes.c lock/queue.c lock/table.c \
 	wal/data.c wal/group.c wal/scan.c wal/wal.c \
 	txn/background.c txn/ckpt.c txn/commit.c txn/cursor.c txn/data.c txn/recover.c txn/snap.c \
 	txn/track.c txn/tx.c txn/volume.c txn/writer.c txn/wset.c
@@ -40,3 +40,9 @@ test_wal_SRC := subsystems/dbfs/tests/engine/test_wal.c
 test_wal_INC := subsystems/dbfs/src subsystems/port/sim/include
 test_wal_LIBS := dbfs base port_sim
 test_wal_LD := -lcmocka
+
+TESTS += test_lock
+test_lock_SRC := subsystems/dbfs/tests/lock/test_lock.c
+test_lock_INC := subsystems/dbfs/src subsystems/port/sim/include
+test_lock_LIBS := dbfs base port_sim
+test_lock_LD := -lcmocka
