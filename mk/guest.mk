@@ -52,9 +52,12 @@ linux-guest-ready: $(G)/linux/initrd.cpio ## what scripts/linux-guest needs (the
 run: kernel $(G)/alien.img ## boot to a shell on the persistent image (Ctrl-A x ends QEMU)
 	@scripts/run
 
+f_test: $(G)/alien.img kernel ## boot to a shell in / where ./final_test tries each promise once
+	@APPEND='alien.dir=/' scripts/run
+
 run-gdb: kernel $(G)/alien.img ## the same, waiting for gdb on port 1234
 	@scripts/run --gdb
 
 build: image
 
-.PHONY: user rootfs-tar image guest linux-guest-ready run run-gdb
+.PHONY: f_test user rootfs-tar image guest linux-guest-ready run run-gdb

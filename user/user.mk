@@ -13,7 +13,7 @@ USER_PROGS :=
 include $(wildcard user/*/sources.mk)
 
 # What a removed or renamed program left in the overlay goes away, so that the image is that of a fresh clone.
-EXPECTED := $(sort $(foreach p,$(USER_PROGS),$(addprefix $($(p)_DIR)/,$(p) $($(p)_LINKS))))
+EXPECTED := $(sort $(patsubst ./%,%,$(foreach p,$(USER_PROGS),$(addprefix $($(p)_DIR)/,$(p) $($(p)_LINKS)))))
 
 all: $(USER_PROGS:%=$(G)/stamp/%)
 	@cd $(OVERLAY) && find . ! -type d -printf '%P\n' | LC_ALL=C sort | \

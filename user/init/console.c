@@ -72,6 +72,7 @@ static void set_host_name(void)
 void surroundings_set(void)
 {
 	char term[64];
+	char dir[64];
 	set_host_name();
 	clearenv();
 	setenv("PATH", INIT_PATH, 1);
@@ -81,7 +82,9 @@ void surroundings_set(void)
 	setenv("SHELL", "/bin/bash", 1);
 	setenv("TERM", args_value("alien.term", term, sizeof(term)) ? term : "vt220", 1);
 	umask(022);
-	if (chdir("/root") != 0 && chdir("/") != 0)
+	if (!args_value("alien.dir", dir, sizeof(dir)) || chdir(dir) != 0)
+		strcpy(dir, "/root");
+	if (chdir(dir) != 0 && chdir("/") != 0)
 		say("no working directory: %s", strerror(errno));
 }
 
