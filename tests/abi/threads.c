@@ -192,7 +192,7 @@ static int with_threads(void *(*fn)(void *))
 	return status;
 }
 
-static void *cancelled(void *arg)
+static void *canceled_thread(void *arg)
 {
 	for (;;)
 		pause();
@@ -209,7 +209,7 @@ static void test_ends(void)
 	CHECK("exec by a thread", WEXITSTATUS(status) == 23);
 	status = with_threads(exit_it);
 	CHECK("exit by a thread", WEXITSTATUS(status) == 6);
-	pthread_create(&t, NULL, cancelled, NULL);
+	pthread_create(&t, NULL, canceled_thread, NULL);
 	usleep(1000);
 	pthread_cancel(t);
 	pthread_join(t, &r);
