@@ -308,6 +308,21 @@ static bool test_affinity(void)
 	return true;
 }
 
+/* A deadline in ticks is the first tick at which the clock has reached it, however long it runs. */
+static bool test_clock(void)
+{
+	uint64_t seed = 3;
+
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t ns = (selftest_random(&seed) >> (4 + i % 40)) + 1;
+		uint64_t ticks = clock_to_ticks(ns);
+
+		EXPECT(clock_ticks_to_ns(ticks) >= ns && clock_ticks_to_ns(ticks - 1) < ns);
+	}
+	EXPECT(clock_to_ticks(UINT64_MAX) == UINT64_MAX);
+	return true;
+}
+
 static void nothing(void *arg)
 {
 	(void)arg;
@@ -325,6 +340,7 @@ const struct selftest selftest_sched[] = {
 	{"spinlock", test_spinlock},
 	{"ping-pong", test_ping_pong},
 	{"preemption", test_preemption},
+	{"clock", test_clock},
 	{"sleep", test_sleep},
 	{"timer", test_timer},
 	{"interrupted waits", test_interrupt},
