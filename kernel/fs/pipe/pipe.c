@@ -336,50 +336,66 @@ static struct pipe *fifo_use(struct vnode *vn)
 	return p;
 }
 
-/* Waits for the other side if it must. */
-static int fifo_wait(struct pipe *p, struct file *f)
+/* What an open waits for, noted under the lock together with its own registration. */
+struct partner {
+	bool wait;
+	uint32_t seen; /* opens of the other side so far */
+};
+
+/* Counts f in. -ENXIO: a writer that will not wait finds no reader. */
+static int fifo_register(struct pipe *p, struct file *f, struct partner *w)
 {
-	uint32_t seen;
+	bool reads = (f->mode & FILE_READ) != 0;
+	bool writes = (f->mode & FILE_WRITE) != 0;
 	int err = 0;
 
-	if ((f->mode & (FILE_READ | FILE_WRITE)) == (FILE_READ | FILE_WRITE))
-		return 0;
-	if (f->mode & FILE_READ) {
-		seen = p->writer_opens;
-		if (!nonblocking(f) && p->writers == 0)
-			err = WAIT_EVENT_UNTIL(&p->read_wait, p->writers || p->writer_opens != seen,
-					       WAIT_FOREVER, WAIT_INTERRUPTIBLE);
-		return err;
+	port_mutex_lock(&p->lock);
+	*w = (struct partner){false, 0};
+	if (reads != writes) {
+		w->wait = reads ? p->writers == 0 && !nonblocking(f) : p->readers == 0;
+		w->seen = reads ? p->writer_opens : p->reader_opens;
+		if (writes && w->wait && nonblocking(f))
+			err = -ENXIO;
 	}
-	if (p->readers)
+	if (!err && reads) {
+		p->readers++;
+		p->reader_opens++;
+	}
+	if (!err && writes) {
+		p->writers++;
+		p->writer_opens++;
+	}
+	port_mutex_unlock(&p->lock);
+	return err;
+}
+
+static int fifo_wait(struct pipe *p, struct file *f, const struct partner *w)
+{
+	if (!w->wait)
 		return 0;
-	if (nonblocking(f))
-		return -ENXIO;
-	seen = p->reader_opens;
-	return WAIT_EVENT_UNTIL(&p->write_wait, p->readers || p->reader_opens != seen, WAIT_FOREVER,
+	if (f->mode & FILE_READ)
+		return WAIT_EVENT_UNTIL(&p->read_wait, p->writer_opens != w->seen, WAIT_FOREVER,
+					WAIT_INTERRUPTIBLE);
+	return WAIT_EVENT_UNTIL(&p->write_wait, p->reader_opens != w->seen, WAIT_FOREVER,
 				WAIT_INTERRUPTIBLE);
 }
 
 int fifo_open(struct vnode *vn, struct file *f)
 {
 	struct pipe *p = fifo_use(vn);
+	struct partner w;
 	int err;
 
 	if (!p)
 		return -ENOMEM;
-	port_mutex_lock(&p->lock);
-	if (f->mode & FILE_READ) {
-		p->readers++;
-		p->reader_opens++;
+	err = fifo_register(p, f, &w);
+	if (err) {
+		fifo_unuse(vn, p);
+		return err;
 	}
-	if (f->mode & FILE_WRITE) {
-		p->writers++;
-		p->writer_opens++;
-	}
-	port_mutex_unlock(&p->lock);
 	wait_wake_all(&p->read_wait);
 	wait_wake_all(&p->write_wait);
-	err = fifo_wait(p, f);
+	err = fifo_wait(p, f, &w);
 	if (err) {
 		(void)close_end(p, f);
 		fifo_unuse(vn, p);
