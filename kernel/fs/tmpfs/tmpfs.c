@@ -644,6 +644,7 @@ int tmpfs_mount(const struct vfs_fs_type *type, const struct vfs_mount_args *arg
 
 	if (!t)
 		return -ENOMEM;
+	(void)strlcpy(t->fs.source, args->source, sizeof(t->fs.source));
 	err = parse_options(t, args->data);
 	if (err) {
 		tmpfs_unmount(&t->fs);
