@@ -64,7 +64,8 @@ static int init_view(struct view *view, struct volume *v, const struct view_opts
 	if (err != 0)
 		return err;
 	view->in.fs.dev = v->main.fs.dev;
-	view->in.fs.flags = VFS_FS_KERNEL | (opts->mode == DBFS_TX_READ_ONLY ? VFS_FS_READONLY : 0);
+	view->in.fs.flags = VFS_FS_KERNEL | VFS_FS_NO_ATIME |
+			    (opts->mode == DBFS_TX_READ_ONLY ? VFS_FS_READONLY : 0);
 	view->in.volume = v;
 	view->in.view = view;
 	view->uid = opts->uid;

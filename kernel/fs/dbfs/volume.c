@@ -116,8 +116,8 @@ static int init_volume(struct volume *v, const struct vfs_fs_type *type, const c
 	list_init(&v->views);
 	list_init(&v->ended);
 	strlcpy(v->main.fs.source, source, sizeof v->main.fs.source);
-	if (v->read_only)
-		v->main.fs.flags |= VFS_FS_READONLY;
+	/* An access time that is written is a change that others' transactions conflict with. */
+	v->main.fs.flags = VFS_FS_NO_ATIME | (v->read_only ? VFS_FS_READONLY : 0);
 	err = set_root(v);
 	if (err != 0)
 		goto err_fs;

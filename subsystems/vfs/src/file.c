@@ -218,6 +218,7 @@ static void touch_atime(struct file *f)
 		return;
 	mf = atomic_load_explicit(&f->path.mnt->flags, memory_order_relaxed);
 	if ((mf & (VFS_MS_NOATIME | VFS_MS_RDONLY)) || mount_readonly(f->path.mnt) ||
+	    (atomic_load_explicit(&vn->fs->flags, memory_order_relaxed) & VFS_FS_NO_ATIME) ||
 	    (atomic_load_explicit(&f->flags, memory_order_relaxed) & VFS_O_NOATIME) ||
 	    (vnode_flags(vn) & VNODE_NO_CACHE) || vnode_getattr(vn, &a))
 		return;

@@ -67,6 +67,7 @@ enum vfs_fs_flag {
 	VFS_FS_NO_ATTRS = 4,     /* getattr is asked each time (procfs) */
 	VFS_FS_READONLY = 8,     /* the instance itself is read-only (may be set later) */
 	VFS_FS_NO_NEGATIVE = 16, /* failed look-ups are not cached */
+	VFS_FS_NO_ATIME = 64,    /* reading does not change access times, whatever the mount says */
 	VFS_FS_KERNEL = 32,      /* not mountable by users, does not appear in lists */
 };
 
