@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "dbfs/check.h"
-#include "port/posix.h"
 #include "tools/tool.h"
 
 enum { FSCK_CLEAN = 0, FSCK_ERRORS = 4, FSCK_FAILED = 8, FSCK_USAGE = 16 };
@@ -139,12 +138,9 @@ int main(int argc, char **argv)
 	tool_init("fsck.dbfs", FSCK_USAGE);
 	argp_parse(&argp, argc, argv, 0, NULL, &o);
 	o.progress = isatty(STDERR_FILENO) != 0;
-	err = port_posix_blk_open(o.image, PORT_POSIX_RDONLY, &dev);
-	if (err != 0) {
-		tool_error(o.image, err == -DBFS_EINVAL ? "cannot hold an image" : "%s",
-			   strerror(-err));
+	dev = tool_open_device(o.image, false);
+	if (dev == NULL)
 		return FSCK_FAILED;
-	}
 	err = dbfs_open(dev, &opts, &db);
 	if (err != 0) {
 		dev->ops->close(dev);

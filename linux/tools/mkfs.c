@@ -136,22 +136,14 @@ static bool may_overwrite(const struct options *o, bool *existed)
 static bool image_is_free(const char *image)
 {
 	struct port_blk *dev;
-	int err;
+	struct stat st;
 
-	if (access(image, F_OK) != 0)
+	if (stat(image, &st) != 0 || (S_ISREG(st.st_mode) && st.st_size < DBFS_BLOCK_SIZE))
 		return true;
-	err = port_posix_blk_open(image, 0, &dev);
-	if (err == -DBFS_EINVAL)
-		return true; /* an empty file */
-	if (err == 0) {
-		err = dev->ops->lock_exclusive == NULL ? 0 : dev->ops->lock_exclusive(dev);
+	dev = tool_open_device(image, true);
+	if (dev != NULL)
 		dev->ops->close(dev);
-	}
-	if (err == -DBFS_EBUSY)
-		tool_error(image, "in use by another program");
-	else if (err != 0)
-		tool_error(image, "%s", strerror(-err));
-	return err == 0;
+	return dev != NULL;
 }
 
 static struct dbfs *make(const struct options *o)

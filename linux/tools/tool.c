@@ -108,28 +108,40 @@ const char *tool_human(uint64_t bytes, char *buf, size_t len)
 
 /* --- Images -------------------------------------------------------------------------------- */
 
+struct port_blk *tool_open_device(const char *image, bool writable)
+{
+	struct port_blk *dev;
+	int err = port_posix_blk_open(image, writable ? 0 : PORT_POSIX_RDONLY, &dev);
+
+	if (err == 0 && dev->ops->lock_exclusive != NULL) {
+		err = dev->ops->lock_exclusive(dev);
+		if (err != 0)
+			dev->ops->close(dev);
+	}
+	if (err == 0)
+		return dev;
+	if (err == -DBFS_EINVAL)
+		tool_error(image, "not a file or block device that can hold an image");
+	else if (err == -DBFS_EBUSY)
+		tool_error(image, "in use by another program");
+	else
+		tool_error(image, "%s", strerror(-err));
+	return NULL;
+}
+
 struct dbfs *tool_open(const char *image, bool writable)
 {
 	const struct dbfs_open_opts opts = {.read_only = !writable, .no_background = true};
-	struct port_blk *dev;
+	struct port_blk *dev = tool_open_device(image, writable);
 	struct dbfs *db;
-	int err = port_posix_blk_open(image, writable ? 0 : PORT_POSIX_RDONLY, &dev);
+	int err;
 
-	if (err == -DBFS_EINVAL) {
-		tool_error(image, "not a file or block device that can hold an image");
+	if (dev == NULL)
 		return NULL;
-	}
-	if (err != 0) {
-		tool_error(image, "%s", strerror(-err));
-		return NULL;
-	}
 	err = dbfs_open(dev, &opts, &db);
 	if (err != 0) {
 		dev->ops->close(dev);
-		if (err == -DBFS_EBUSY)
-			tool_error(image, "in use by another program");
-		else
-			tool_dbfs_error(image, err);
+		tool_dbfs_error(image, err);
 		return NULL;
 	}
 	err = dbfs_fs_mount(db);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "dbfs/fs.h"
+#include "port/blk.h"
 
 enum { TOOL_OK = 0, TOOL_FAILED = 1, TOOL_USAGE = 2 };
 
@@ -33,6 +34,11 @@ const char *tool_human(uint64_t bytes, char *buf, size_t len);
 
 /* --- Images -------------------------------------------------------------------------------- */
 
+/*
+ * Opens the file or device and locks it: shared for reading, else exclusively, so that nobody looks at what a
+ * mount or a virtual machine is writing. Prints what is wrong; NULL.
+ */
+struct port_blk *tool_open_device(const char *image, bool writable);
 /* Opens the image and mounts its file system. Prints what is wrong; NULL. */
 struct dbfs *tool_open(const char *image, bool writable);
 /* Closes; prints what is wrong; TOOL_OK or TOOL_FAILED. */

@@ -5,7 +5,7 @@
 # away), the tools in PATH, and checks. Each test runs at the root of the tree after `make build-host`.
 set -u
 umask 022
-PATH=$PWD/build/bin:$PATH
+PATH=${TOOLS:-$PWD/build/bin}:$PATH # TOOLS=build/asan/bin: with sanitizers
 T=$(mktemp -d)
 trap 'rm -rf "$T"' EXIT
 failed=0

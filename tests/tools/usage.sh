@@ -86,4 +86,13 @@ off=$(LC_ALL=C grep -abo 'T' "$T/rot.img" | awk -F: '$1 % 4096 == 4 {print $1}' 
 printf '\377' | dd of="$T/rot.img" bs=1 seek=$((off + 100)) conv=notrunc status=none
 fsck.dbfs "$T/rot.img" >"$T/out" 2>"$T/err"
 [ $? -eq 4 ] || fail "rot in the tree was not found"
+# In use by another program, which holds the lock that a mount or QEMU holds.
+hold='import fcntl, struct, subprocess, sys
+f = open(sys.argv[1], "r+b")
+fcntl.fcntl(f, 37, struct.pack("hhqqi", fcntl.F_WRLCK, 0, 0, 0, 0))  # F_OFD_SETLK
+sys.exit(subprocess.call(sys.argv[2:]))'
+expect 1 python3 -c "$hold" "$T/good.img" dbfs ls "$T/good.img" && says err 'in use by another program'
+expect 8 python3 -c "$hold" "$T/good.img" fsck.dbfs "$T/good.img" && says err 'in use by another program'
+expect 1 python3 -c "$hold" "$T/good.img" mkfs.dbfs 16M "$T/good.img" && says err 'in use by another program'
+expect 0 fsck.dbfs "$T/good.img"
 finish
