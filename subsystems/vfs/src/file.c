@@ -51,6 +51,13 @@ void vfs_iter_from(struct vfs_iter *it, const void *buf, size_t len)
 
 /* --- Life --- */
 
+static void (*watch_release)(struct file *f);
+
+void vfs_install_watch_release(void (*fn)(struct file *f))
+{
+	watch_release = fn;
+}
+
 struct file *file_create(const struct file_ops *ops, unsigned open_flags)
 {
 	struct file *f = port_alloc_zeroed(sizeof(*f));
@@ -78,6 +85,8 @@ void file_put(struct file *f)
 {
 	if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	if (!list_empty(&f->watchers) && watch_release)
+		watch_release(f);
 	if (f->path.vn) {
 		vfs_lock_release(f->path.vn, VFS_LOCK_FLOCK, f);
 		vfs_lock_release(f->path.vn, VFS_LOCK_OFD, f);

@@ -134,6 +134,9 @@ struct file {
 	int32_t sig;
 };
 
+/* Called with the last reference gone if f->watchers is not empty, before ops->release (epoll). */
+void vfs_install_watch_release(void (*fn)(struct file *f));
+
 /* An empty description with one reference; mode and flags from O_*. NULL: no memory. */
 struct file *file_create(const struct file_ops *ops, unsigned open_flags) MUST_CHECK;
 static inline struct file *file_get(struct file *f)
