@@ -4,7 +4,7 @@
 #
 # run.sh [GUEST]...: builds the programs of tests/abi for riscv64 and runs each in every GUEST (default:
 # scripts/linux-guest scripts/guest). All must pass everywhere, with the same output.
-# CROSS=riscv64-linux-gnu-, T="proc memory" (only these) may be set. Exit status 0: all the same, none failed.
+# CROSS=riscv64-linux-gnu-, SEED=1, FUZZ=40 (children of fuzz_calls), T="proc memory" (only these) may be set. Exit status 0: all the same, none failed.
 set -euo pipefail
 here=tests/abi
 [ $# -gt 0 ] || set -- scripts/linux-guest scripts/guest
@@ -12,7 +12,7 @@ names=${T:-proc signals memory threads timers}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/abi"
-for n in $names; do
+for n in $names fuzz_calls; do
 	"${CROSS:-riscv64-linux-gnu-}gcc" -O1 -Wall -Wextra -Werror -Wno-stringop-overflow -D_GNU_SOURCE -fno-omit-frame-pointer \
 		-funwind-tables -o "$tmp/abi/$n" "$here/$n.c" -lpthread
 done
@@ -21,6 +21,7 @@ done
 	tar cz -C "$tmp" abi | base64
 	echo END
 	echo "cd abi; for t in $names; do echo \"== \$t\"; timeout 120 ./\$t; echo \"status \$?\"; done"
+	echo "echo == fuzz_calls; ./fuzz_calls ${SEED:-1} ${FUZZ:-40} 2>/dev/null; echo \"status \$?\""
 } >"$tmp/cmd"
 
 failed=0 first=
