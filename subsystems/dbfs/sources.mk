@@ -46,3 +46,14 @@ test_lock_SRC := subsystems/dbfs/tests/lock/test_lock.c
 test_lock_INC := subsystems/dbfs/src subsystems/port/sim/include
 test_lock_LIBS := dbfs base port_sim
 test_lock_LD := -lcmocka
+
+TESTS += test_engine_threads test_engine_real
+TEST_tsan += test_engine_real
+test_engine_threads_SRC := $(addprefix subsystems/dbfs/tests/engine/,test_engine_threads.c engine_bank.c)
+test_engine_threads_INC := subsystems/dbfs/src subsystems/port/sim/include
+test_engine_threads_LIBS := dbfs base port_sim
+test_engine_threads_LD := -lcmocka
+test_engine_real_SRC := $(addprefix subsystems/dbfs/tests/engine/,test_engine_real.c engine_bank.c)
+test_engine_real_INC := subsystems/dbfs/src subsystems/port/sim/include
+test_engine_real_LIBS := dbfs base port_posix
+test_engine_real_LD := -lcmocka
