@@ -38,8 +38,9 @@ struct arena_chunk {
 
 struct dbfs_layer {
 	struct arena_chunk *chunks; /* the first is the one in use; writer only */
-	size_t bytes;               /* writer only; readers of statistics may be off */
-	uint64_t versions;
+	struct arena_chunk *spare;  /* reserved, empty; writer only */
+	_Atomic(size_t) bytes;      /* relaxed: written by the writer, read for statistics */
+	_Atomic(uint64_t) versions; /* the same */
 	uint32_t random;
 	struct dbfs_node *head; /* const after init; no key, LANES lanes */
 };
@@ -73,31 +74,78 @@ size_t dbfs_layer_cost(uint32_t klen, size_t vlen)
 	return node_size(LANES, klen) + version_size(vlen);
 }
 
-int dbfs_layer_reserve(struct dbfs_layer *l, size_t bytes)
+/* Only the writer writes these two. */
+static void add_bytes(struct dbfs_layer *l, size_t n)
 {
-	struct arena_chunk *c = l->chunks;
-	size_t size = c ? CHUNK_BYTES - sizeof(*c) : FIRST_CHUNK_BYTES - sizeof(*c);
+	size_t bytes = atomic_load_explicit(&l->bytes, memory_order_relaxed);
 
-	if (c && c->size - c->used >= bytes)
-		return 0;
-	size = MAX(size, bytes);
-	c = port_alloc(sizeof(*c) + size);
+	atomic_store_explicit(&l->bytes, bytes + n, memory_order_relaxed);
+}
+
+static void add_versions(struct dbfs_layer *l, int n)
+{
+	uint64_t versions = atomic_load_explicit(&l->versions, memory_order_relaxed);
+
+	atomic_store_explicit(&l->versions, versions + (uint64_t)(int64_t)n, memory_order_relaxed);
+}
+
+/* What pieces of at most largest bytes surely fit: the last bit of a chunk may be too short for one. */
+static size_t usable(const struct arena_chunk *c, size_t largest)
+{
+	return c->size - c->used > largest ? c->size - c->used - largest : 0;
+}
+
+static int add_spare(struct dbfs_layer *l, size_t size)
+{
+	struct arena_chunk *c = port_alloc(sizeof(*c) + size);
+
 	if (!c)
 		return -DBFS_ENOMEM;
 	c->size = size;
 	c->used = 0;
-	c->next = l->chunks;
-	l->chunks = c;
-	l->bytes += sizeof(*c) + size;
+	c->next = l->spare;
+	l->spare = c;
+	add_bytes(l, sizeof(*c) + size);
+	return 0;
+}
+
+int dbfs_layer_reserve(struct dbfs_layer *l, size_t bytes, size_t largest)
+{
+	struct arena_chunk *c = l->chunks;
+	size_t size = (c ? CHUNK_BYTES : FIRST_CHUNK_BYTES) - sizeof(*c);
+	size_t room = 0;
+
+	if (c && c->size - c->used >= bytes)
+		return 0;
+	if (c)
+		room = usable(c, largest);
+	for (c = l->spare; c; c = c->next)
+		room += usable(c, largest);
+	while (room < bytes) {
+		/* A whole chunk, or just enough for what is left. */
+		size_t want = MAX(size, largest + MIN(bytes - room, (size_t)CHUNK_BYTES));
+		int err = add_spare(l, want);
+
+		if (err)
+			return err;
+		room += want - largest;
+	}
 	return 0;
 }
 
 static void *take(struct dbfs_layer *l, size_t bytes)
 {
 	struct arena_chunk *c = l->chunks;
-	void *p = c->data + c->used;
+	void *p;
 
-	DBFS_ASSERT(bytes <= c->size - c->used); /* LAYER-4 */
+	while (!c || c->size - c->used < bytes) {
+		c = l->spare;
+		DBFS_ASSERT(c); /* LAYER-4 */
+		l->spare = c->next;
+		c->next = l->chunks;
+		l->chunks = c;
+	}
+	p = c->data + c->used;
 	c->used += bytes;
 	return p;
 }
@@ -122,7 +170,7 @@ struct dbfs_layer *dbfs_layer_create(void)
 
 	if (!l)
 		return NULL;
-	if (dbfs_layer_reserve(l, node_size(LANES, 0))) {
+	if (dbfs_layer_reserve(l, node_size(LANES, 0), node_size(LANES, 0))) {
 		port_free(l);
 		return NULL;
 	}
@@ -131,16 +179,22 @@ struct dbfs_layer *dbfs_layer_create(void)
 	return l;
 }
 
-void dbfs_layer_destroy(struct dbfs_layer *l)
+static void free_chunks(struct arena_chunk *c)
 {
-	struct arena_chunk *c = l ? l->chunks : NULL;
-
 	while (c) {
 		struct arena_chunk *next = c->next;
 
 		port_free(c);
 		c = next;
 	}
+}
+
+void dbfs_layer_destroy(struct dbfs_layer *l)
+{
+	if (!l)
+		return;
+	free_chunks(l->chunks);
+	free_chunks(l->spare);
 	port_free(l);
 }
 
@@ -221,7 +275,7 @@ struct dbfs_version *dbfs_layer_version_nofail(struct dbfs_layer *l, uint32_t le
 
 	v->len = len;
 	v->older = NULL;
-	l->versions++;
+	add_versions(l, 1);
 	return v;
 }
 
@@ -269,15 +323,15 @@ void dbfs_layer_pop(struct dbfs_layer *l, struct dbfs_node *n)
 
 	DBFS_ASSERT(v);
 	atomic_store_explicit(&n->head, v->older, memory_order_release);
-	l->versions--;
+	add_versions(l, -1);
 }
 
 size_t dbfs_layer_bytes(const struct dbfs_layer *l)
 {
-	return l->bytes;
+	return atomic_load_explicit(&l->bytes, memory_order_relaxed);
 }
 
 uint64_t dbfs_layer_versions(const struct dbfs_layer *l)
 {
-	return l->versions;
+	return atomic_load_explicit(&l->versions, memory_order_relaxed);
 }

@@ -71,8 +71,11 @@ static inline struct dbfs_node *dbfs_node_next(const struct dbfs_node *n)
 
 /* An upper bound for the memory that one version of this size under a new key takes. */
 size_t dbfs_layer_cost(uint32_t klen, size_t vlen);
-/* After this, versions of bytes in sum of their costs can be added without failing. -DBFS_ENOMEM. */
-int dbfs_layer_reserve(struct dbfs_layer *l, size_t bytes) MUST_CHECK;
+/*
+ * After this, versions of bytes in sum of their costs, none of a higher cost than largest, can be
+ * added without failing. Memory comes in pieces of about 64 KiB, or of largest. -DBFS_ENOMEM.
+ */
+int dbfs_layer_reserve(struct dbfs_layer *l, size_t bytes, size_t largest) MUST_CHECK;
 /* A version of len bytes for the caller to fill and add; memory was reserved. Never NULL. */
 struct dbfs_version *dbfs_layer_version_nofail(struct dbfs_layer *l, uint32_t len);
 /* Makes v, whose other members are set, the newest version of key. Memory was reserved. */

@@ -30,6 +30,7 @@ struct plan {
 	uint64_t op_bytes; /* payload of the METADATA record */
 	uint32_t nops;
 	size_t layer_bytes;
+	size_t largest; /* of the versions */
 };
 
 /* --- Working it out ------------------------------------------------------------------------------- */
@@ -63,12 +64,15 @@ static int plan_commit(struct dbfs_tx *tx, struct plan *p)
 	memset(p, 0, sizeof(*p));
 	for (; n; n = dbfs_node_next(n)) {
 		const struct dbfs_version *v = dbfs_node_head(n);
+		size_t cost;
 
 		if (!v)
 			continue; /* rolled back to a savepoint */
 		p->nops++;
 		p->op_bytes += sizeof(struct dbfs_disk_op) + n->klen + logged_len(v);
-		p->layer_bytes += dbfs_layer_cost(n->klen, logged_len(v));
+		cost = dbfs_layer_cost(n->klen, logged_len(v));
+		p->layer_bytes += cost;
+		p->largest = MAX(p->largest, cost);
 	}
 	err = plan_allocs(&tx->written, p);
 	if (!err)
@@ -298,7 +302,7 @@ static int try_commit(struct dbfs_tx *tx, uint64_t *group)
 	if (!err && p.op_bytes > INT32_MAX)
 		err = -DBFS_ELOGFULL;
 	if (!err)
-		err = dbfs_layer_reserve(p.layer->l, p.layer_bytes);
+		err = dbfs_layer_reserve(p.layer->l, p.layer_bytes, p.largest);
 	if (!err)
 		err = dbfs_runs_reserve(&p.layer->allocs, p.nops);
 	if (!err)

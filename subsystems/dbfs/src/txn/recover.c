@@ -47,13 +47,15 @@ static int replay_value(struct replay *p, const struct dbfs_disk_op *op, struct 
 	uint32_t len = le32_get(op->value_len);
 	struct dbfs_version *v;
 	struct fullkey key;
+	size_t cost;
 	int err;
 
 	key.len = le16_get(op->key_len);
 	if (key.len < 4 || key.len > DBFS_FULL_KEY_MAX || len > DBFS_VALUE_MAX ||
 	    (op->type == DBFS_OP_DELETE && len > 0) || !dbfs_scan_get(r, key.p, key.len))
 		return bad("operation with a bad key or value", p->ts);
-	err = dbfs_layer_reserve(p->layer->l, dbfs_layer_cost(key.len, len));
+	cost = dbfs_layer_cost(key.len, len);
+	err = dbfs_layer_reserve(p->layer->l, cost, cost);
 	if (err)
 		return err;
 	v = dbfs_layer_version_nofail(p->layer->l, len);

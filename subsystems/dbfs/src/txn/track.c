@@ -24,7 +24,8 @@ int dbfs_tx_track_key(struct dbfs_tx *tx, struct dbfs_bytes key)
 		return -DBFS_ENOMEM;
 	if (dbfs_layer_find(tx->rset, key))
 		return 0;
-	err = dbfs_layer_reserve(tx->rset, dbfs_layer_cost(key.len, 0));
+	err = dbfs_layer_reserve(tx->rset, dbfs_layer_cost(key.len, 0),
+				 dbfs_layer_cost(key.len, 0));
 	if (err)
 		return err;
 	v = dbfs_layer_version_nofail(tx->rset, 0);

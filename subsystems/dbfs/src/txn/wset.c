@@ -101,6 +101,7 @@ int dbfs_tx_write(struct dbfs_tx *tx, struct dbfs_key key, enum dbfs_version_kin
 	struct fullkey k;
 	struct dbfs_node *n;
 	struct dbfs_version *v;
+	size_t cost;
 	int err = dbfs_fullkey(key, &k);
 
 	if (err)
@@ -116,9 +117,10 @@ int dbfs_tx_write(struct dbfs_tx *tx, struct dbfs_key key, enum dbfs_version_kin
 	n = dbfs_layer_find(tx->wset, fullkey_bytes(&k));
 	if (overwrite(tx, n, kind, val))
 		return 0;
+	cost = dbfs_layer_cost(k.len, val.len);
 	err = promise(tx, k.len + val.len, !n);
 	if (!err)
-		err = dbfs_layer_reserve(tx->wset, dbfs_layer_cost(k.len, val.len));
+		err = dbfs_layer_reserve(tx->wset, cost, cost);
 	if (!err)
 		err = reserve_undo(tx);
 	if (err)
