@@ -45,6 +45,19 @@ static bool parent(const char *path, size_t *len)
 	return true;
 }
 
+/* Does the directory of the first len bytes of path lie on the device of path itself? */
+static bool same_device(const char *path, size_t len)
+{
+	struct stat whole;
+	struct stat part;
+	char *dir = strndup(path, len);
+	bool same = dir != NULL && stat(path, &whole) == 0 &&
+		    stat(len == 0 ? "/" : dir, &part) == 0 && whole.st_dev == part.st_dev;
+
+	free(dir);
+	return same;
+}
+
 /* The length of the mount point that real lies on, or -1 with errno. */
 static ssize_t mount_length(const char *real)
 {
@@ -55,6 +68,10 @@ static ssize_t mount_length(const char *real)
 			errno = ENOTSUP;
 			return -1;
 		}
+	}
+	if (!same_device(real, len)) {
+		errno = ENOTSUP; /* something else is mounted in between */
+		return -1;
 	}
 	return (ssize_t)len;
 }

@@ -33,7 +33,7 @@ check 'relative paths are inside' inside "$(tx -- sh -c 'echo inside >rel; cat /
 check 'relative paths roll back' 0 "$(files /t/rel)"
 check 'the working directory stays' /t "$(tx -- pwd)"
 check '-C changes it' /etc "$(tx -C /etc -- pwd)"
-check 'proc is there' "tx-probe" "$(tx -- sh -c 'echo tx-probe >/proc/self/comm; cat /proc/self/comm')"
+check 'proc is there' "tx-probe" "$(tx -- sh -c 'echo tx-probe >/proc/$$/comm; cat /proc/$$/comm')"
 check 'dev is there' 0 "$(tx -- sh -c 'echo x >/dev/null; echo $?')"
 check 'arguments pass unchanged' 'a b|*|' "$(tx -- printf '%s|' 'a b' '*')"
 check 'not found is 127' 127 "$(tx -- /no/such/program 2>/dev/null; echo $?)"
@@ -53,7 +53,7 @@ wait $!
 check 'after the commit it sees both' 'new 1' "$(cat /t/v) $(files /t/made)"
 rm -f /tmp/go /tmp/written
 
-tx -- sh -c 'cat /t/v >/tmp/first; touch /tmp/read; while [ ! -e /tmp/go ]; do sleep 0.05; done; cat /t/v >/tmp/second' &
+tx -- sh -c 'cat /t/v >/tmp/first; touch /tmp/read; while [ ! -e /tmp/go ]; do sleep 0.05; done; cat /t/v >/tmp/second; echo x >/t/written' &
 while [ ! -e /tmp/read ]; do sleep 0.05; done
 echo newer >/t/v
 touch /tmp/go
