@@ -15,7 +15,8 @@
  *
  * BUILD-1  Pages are written only to blocks allocated here; the old tree is never written.
  * BUILD-2  A pointer carries the CRC32C of the page as it was written.
- * BUILD-3  Elements of a level rise strictly in key.
+ * BUILD-3  Elements of a level rise strictly in key. An old tree in which they do not (pages that are
+ *	    right by themselves, but do not fit each other) ends the merge with -DBFS_ECORRUPT.
  *
  * Recursion: add -> emit -> add one level up, at most DBFS_TREE_LEVELS_MAX deep.
  */
@@ -337,6 +338,22 @@ static int flush_level(struct build *b, unsigned level)
 	return err;
 }
 
+/* BUILD-3: is key above what the level had last? */
+static int check_order(const struct build_level *l, unsigned level, struct dbfs_btree_key key)
+{
+	struct dbfs_btree_key last = {l->last, l->last_len};
+	bool known = level == 0 && l->has_last;
+
+	if (l->n > 0) {
+		last = (struct dbfs_btree_key){item_key(l, l->n - 1), l->items[l->n - 1].klen};
+		known = true;
+	}
+	if (!known || dbfs_btree_key_cmp(last, key) < 0)
+		return 0;
+	port_log(PORT_LOG_ERROR, "dbfs: keys on level %u of the tree are not in order", level);
+	return -DBFS_ECORRUPT;
+}
+
 int dbfs_build_add(struct build *b, unsigned level, struct dbfs_btree_key key,
 		   struct page_value val, struct dbfs_btree_key lower)
 {
@@ -346,6 +363,9 @@ int dbfs_build_add(struct build *b, unsigned level, struct dbfs_btree_key key,
 
 	if (!l)
 		return level > DBFS_TREE_LEVELS_MAX ? -DBFS_ECORRUPT : -DBFS_ENOMEM;
+	err = check_order(l, level, key);
+	if (err)
+		return err;
 	while (l->n > 0) {
 		uint32_t prefix = common_prefix(item_key(l, 0), l->items[0].klen, key.p, key.len);
 		size_t size = size_with(level, l->n + 1, l->payload + key.len + val.len, prefix);

@@ -4,11 +4,14 @@
 /*
  * Looking up and walking. A page that is read is checked by the cache (checksum from the parent,
  * form) and here for its level; that keys of a child lie between its separators is fsck's business:
- * a wrong order can make a key unfindable, never an access outside the page.
+ * a wrong order can make a key unfindable, never an access outside the page. From leaf to leaf, keys must
+ * go on in the direction of the walk: so no walk is longer than there are keys, whatever a tree made
+ * to hurt refers to how often.
  */
 #include "btree/btree_priv.h"
 
 #include "base/assert.h"
+#include "port/log.h"
 
 int dbfs_btree_get(const struct dbfs_btree_env *env, struct dbfs_tree t, struct dbfs_btree_key key,
 		   void *buf, size_t cap, size_t *len)
@@ -91,11 +94,31 @@ static int arrive(struct dbfs_btree_iter *it)
 	return 0;
 }
 
+/* At the first element of a leaf that was entered after edge (or the last one, before it). */
+static int arrive_beyond(struct dbfs_btree_iter *it, struct dbfs_btree_key edge, bool forward)
+{
+	int c;
+
+	it->klen = dbfs_btree_page_key(it->path[0]->data, it->at[0], it->key);
+	c = dbfs_btree_key_cmp((struct dbfs_btree_key){it->key, it->klen}, edge);
+	it->valid = forward ? c > 0 : c < 0;
+	if (it->valid)
+		return 0;
+	port_log(PORT_LOG_ERROR,
+		 "dbfs: tree page %llu: its keys do not go on where those %s it end",
+		 (unsigned long long)it->path[0]->block, forward ? "before" : "after");
+	return -DBFS_ECORRUPT;
+}
+
 /* The leaf at[0] has run out: to the first cell of the next leaf (last of the one before). */
 static int step_leaf(struct dbfs_btree_iter *it, bool forward)
 {
+	const uint8_t *leaf = it->path[0]->data;
+	uint8_t edge[DBFS_FULL_KEY_MAX];
+	struct dbfs_btree_key last = {edge, 0};
 	unsigned level = 1;
 
+	last.len = dbfs_btree_page_key(leaf, forward ? page_count(leaf) - 1 : 0, edge);
 	it->valid = false;
 	while (level < it->tree.levels) {
 		unsigned count = page_count(it->path[level]->data);
@@ -114,7 +137,7 @@ static int step_leaf(struct dbfs_btree_iter *it, bool forward)
 			return err;
 		it->at[level] = forward ? 0 : (uint16_t)(page_count(it->path[level]->data) - 1);
 	}
-	return arrive(it);
+	return arrive_beyond(it, last, forward);
 }
 
 static int descend(struct dbfs_btree_iter *it, struct dbfs_btree_key key)

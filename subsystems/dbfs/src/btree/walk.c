@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright (c) the Alien OS authors */
 
-/* Visiting every block of a tree, for fsck. Goes on after damage; each pointer is followed once. */
+/*
+ * Visiting every block of a tree, for fsck. Goes on after damage; each pointer is followed once. In a tree made to
+ * hurt, few pages can be referred to so often that this would never end: after as many pages as the
+ * volume has blocks some were visited twice, the caller knows which, and the walk ends.
+ */
 #include "btree/btree_priv.h"
 
 #include "base/crc32c.h"
@@ -12,6 +16,7 @@ struct walk {
 	const struct dbfs_btree_visit *v;
 	struct dbfs_frame *path[DBFS_TREE_LEVELS_MAX];
 	unsigned at[DBFS_TREE_LEVELS_MAX];
+	uint64_t pages;
 };
 
 static void visit_values(struct walk *w, const uint8_t *page)
@@ -59,6 +64,7 @@ static int enter(struct walk *w, unsigned level, uint64_t block, uint32_t crc)
 {
 	int err = dbfs_btree_pin(w->env, block, crc, level, &w->path[level]);
 
+	w->pages++;
 	if (err == -DBFS_ENOMEM)
 		return err;
 	w->v->block(w->v->arg, block, 1, true, err);
@@ -99,7 +105,8 @@ int dbfs_btree_walk(const struct dbfs_btree_env *env, struct dbfs_tree t,
 	while (!err && level < t.levels) {
 		struct dbfs_frame *f = w->path[level];
 
-		if (f && level > 0 && w->at[level] < page_count(f->data)) {
+		if (f && level > 0 && w->at[level] < page_count(f->data) &&
+		    w->pages < env->io->blocks) {
 			struct page_child c = page_child(f->data, w->at[level]++);
 
 			level--;

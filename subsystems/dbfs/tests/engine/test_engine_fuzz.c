@@ -17,6 +17,7 @@
 
 #include "base/crc32c.h"
 #include "engine_load.h"
+#include "io/ondisk.h"
 #include "sim/disk.h"
 #include "sim/sim.h"
 #include "txn/txn.h"
@@ -148,6 +149,32 @@ static void write_some(struct dbfs *db, struct sim_prng *r)
 	}
 }
 
+/* New keys beside make_wide's: some, or some in each leaf. */
+static void touch_keys(struct dbfs *db, struct sim_prng *r)
+{
+	static const struct dbfs_tx_opts o = {DBFS_TX_LOCKING, DBFS_SYNC, 0};
+	static uint8_t data[700];
+	uint64_t n = sim_prng_chance(r, 1, 2) ? 3 : 300;
+	struct dbfs_tx *tx;
+
+	if (dbfs_tx_begin(db, &o, &tx))
+		return;
+	for (; n > 0; n--) {
+		uint64_t i = sim_prng_below(r, 400);
+		struct dbfs_key key;
+		char name[8];
+
+		snprintf(name, sizeof(name), "%03u", (unsigned)i);
+		key = (struct dbfs_key){(uint32_t)i / 100, 3, name};
+		if (sim_prng_chance(r, 1, 2))
+			(void)!dbfs_txn_delete(tx, key);
+		else
+			(void)!dbfs_txn_put(tx, key,
+					    (struct dbfs_val){data, sim_prng_below(r, 700)});
+	}
+	(void)!dbfs_tx_commit(tx);
+}
+
 static void use_image(struct sim_disk *d, struct sim_prng *r, bool read_only)
 {
 	struct dbfs_open_opts o = {.read_only = read_only,
@@ -192,6 +219,89 @@ static void hostile_images(void **state)
 	trusting = false;
 }
 
+/* Keys enough for a root and several leaves. */
+static struct sim_disk *make_wide(uint64_t seed)
+{
+	static const struct dbfs_tx_opts o = {DBFS_TX_LOCKING, DBFS_SYNC, 0};
+	static const struct dbfs_open_opts quiet = {.no_background = true};
+	static const struct dbfs_format_opts fmt = {.log_bytes = 256 << 10};
+	struct sim_disk *d;
+	struct dbfs_tx *tx;
+	struct dbfs *db;
+
+	sim_init(seed);
+	sim_set_policy(SIM_POLICY_STAY);
+	d = sim_disk_create("disk", DISK_BYTES, seed);
+	assert_int_equal(dbfs_format(sim_disk_blk(d), &fmt), 0);
+	assert_int_equal(dbfs_open(sim_disk_blk(d), &quiet, &db), 0);
+	assert_int_equal(dbfs_tx_begin(db, &o, &tx), 0);
+	for (unsigned i = 0; i < 400; i++) {
+		char key[64];
+		int n = snprintf(key, sizeof(key), "%03u%.*s", i, (int)(i % 40),
+				 "a tail that differs in its length from key to key");
+
+		assert_int_equal(dbfs_txn_put(tx, (struct dbfs_key){i / 100, (uint32_t)n, key},
+					      (struct dbfs_val){key, (size_t)n}),
+				 0);
+	}
+	assert_int_equal(dbfs_tx_commit(tx), 0);
+	assert_int_equal(dbfs_close(db), 0);
+	return d;
+}
+
+/* The content of one leaf moves into another, whose number it takes on. */
+static void confuse_leaves(struct sim_disk *d, struct sim_prng *r)
+{
+	static uint8_t page[DBFS_BLOCK_SIZE];
+	uint64_t leaves[64];
+	uint64_t n = 0;
+	uint64_t to;
+
+	for (uint64_t b = 0; b < BLOCKS && n < ARRAY_SIZE(leaves); b++) {
+		const struct dbfs_disk_page *h = (const void *)page;
+
+		sim_disk_peek(d, b * DBFS_BLOCK_SIZE, page, sizeof(page));
+		if (h->magic == 'T' && h->level == 0 && le64_get(h->block) == b)
+			leaves[n++] = b;
+	}
+	assert_true(n > 4);
+	for (uint64_t i = sim_prng_range(r, 1, 3); i > 0; i--) {
+		sim_disk_peek(d, leaves[sim_prng_below(r, n)] * DBFS_BLOCK_SIZE, page,
+			      sizeof(page));
+		to = leaves[sim_prng_below(r, n)];
+		((struct dbfs_disk_page *)(void *)page)->block = le64_of(to);
+		sim_disk_poke(d, to * DBFS_BLOCK_SIZE, page, sizeof(page));
+	}
+}
+
+/* Each page is well-formed, but what one page says does not fit the next. */
+static void leaves_out_of_order(void **state)
+{
+	uint64_t n = images(300);
+
+	(void)state;
+	trusting = true;
+	for (uint64_t seed = 1; seed <= n; seed++) {
+		struct sim_prng r = sim_prng_of(seed);
+		struct sim_disk *d = make_wide(seed);
+		struct dbfs_open_opts o = {.no_background = true};
+		struct dbfs *db;
+
+		confuse_leaves(d, &r);
+		if (dbfs_open(sim_disk_blk(d), &o, &db) == 0) {
+			read_all(db);
+			for (unsigned i = 0; i < 3; i++) {
+				touch_keys(db, &r);
+				(void)!dbfs_checkpoint(db);
+			}
+			(void)!dbfs_close(db);
+		}
+		sim_disk_destroy(d);
+		sim_fini();
+	}
+	trusting = false;
+}
+
 /* With checksums: whatever can be read is right. */
 static void damaged_images(void **state)
 {
@@ -230,6 +340,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hostile_images),
+		cmocka_unit_test(leaves_out_of_order),
 		cmocka_unit_test(damaged_images),
 	};
 
