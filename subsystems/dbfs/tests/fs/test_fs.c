@@ -727,6 +727,41 @@ static void full_volume(void **state)
 	free(data);
 }
 
+/* Full of names alone: removing them frees no data, only tree, and that only at the next checkpoint. */
+static void full_of_names(void **state)
+{
+	struct vol *v = vol_create(1024, 16);
+	const struct dbfs_new what = {.mode = DBFS_S_IFREG | 0644};
+	struct dbfs_ino ino;
+	unsigned n = 0;
+	char name[250];
+
+	(void)state;
+	for (; n < 20000; n++) { /* the engine in memory does not count names */
+		struct dbfs_tx *tx = t_begin(v);
+		int err;
+
+		snprintf(name, sizeof(name), "%0200u", n);
+		err = dbfs_create(tx, ROOT, t_name(name), &what, &ino);
+		t_commit(tx);
+		if (err == -DBFS_ENOSPC)
+			break;
+		OK(err);
+	}
+	assert_true(n > 2000);
+	for (unsigned i = 0; i < n; i++) {
+		struct dbfs_tx *tx = t_begin(v);
+
+		/* Scattered, so that each change falls on another page. */
+		snprintf(name, sizeof(name), "%0200u", (unsigned)((uint64_t)i * 7919 % n));
+		if (t_lookup(tx, ROOT, name).n != 0)
+			OK(dbfs_unlink(tx, ROOT, t_name(name), NULL));
+		t_commit(tx);
+	}
+	vol_check(v);
+	vol_destroy(v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -747,6 +782,7 @@ int main(void)
 		cmocka_unit_test(attributes),
 		cmocka_unit_test(xattrs),
 		cmocka_unit_test(full_volume),
+		cmocka_unit_test(full_of_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
