@@ -57,3 +57,12 @@ test_engine_real_SRC := $(addprefix subsystems/dbfs/tests/engine/,test_engine_re
 test_engine_real_INC := subsystems/dbfs/src subsystems/port/sim/include
 test_engine_real_LIBS := dbfs base port_posix
 test_engine_real_LD := -lcmocka
+
+TESTS += test_super
+test_super_SRC := subsystems/dbfs/tests/engine/test_super.c
+test_super_INC := subsystems/dbfs/src subsystems/port/sim/include
+test_super_LIBS := dbfs base port_sim
+test_super_LD := -lcmocka
+
+# The cuts and images of the engine take more than the two minutes of `make quick` have for them.
+TEST_slow += test_engine_crash test_engine_fuzz

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/crc32c.h"
 #include "port/sync.h"
 #include "port/thread.h"
 #include "sim/disk.h"
@@ -208,12 +209,68 @@ static void scan_takes_what_was_written(void **state)
 	rig_end(&r);
 }
 
+/* What a scan of the one group says that stands, after change, at the start of the ring. */
+static int scan_changed(struct rig *r, const uint8_t *block, uint32_t prev_crc)
+{
+	static struct dbfs_disk_root root;
+	const struct dbfs_super super = {.log_start = LOG_START,
+					 .log_blocks = RING_BLOCKS,
+					 .data_start = LOG_START + RING_BLOCKS,
+					 .total_blocks = 256};
+	struct dbfs_log_pos pos = {.seq = 1, .prev_crc = prev_crc};
+	struct dbfs_scan_group *g = NULL;
+	static uint8_t copy[DBFS_BLOCK_SIZE];
+	struct dbfs_scan *s;
+	int err;
+
+	memcpy(copy, block, sizeof(copy));
+	assert_int_equal(dbfs_io_write(&r->io, LOG_START, copy, 1), 0);
+	root.nsalts = le32_of(1);
+	root.salts[0].salt = le64_of(77);
+	s = dbfs_scan_create(&r->io, &super, &root);
+	assert_non_null(s);
+	err = dbfs_scan_read(s, &pos, &g, &pos);
+	if (err == 0)
+		dbfs_scan_group_destroy(g);
+	dbfs_scan_destroy(s);
+	return err;
+}
+
+/* Each field says that the group belongs here; each bit of the header is under its checksum. */
+static void scan_refuses_what_does_not_belong(void **state)
+{
+	static uint8_t block[DBFS_BLOCK_SIZE];
+	struct dbfs_disk_group *h = (void *)block;
+	uint64_t group = 0;
+	struct rig r;
+
+	(void)state;
+	rig_make(&r, 4);
+	assert_int_equal(commit(r.w, 1, 1000, &group), 0);
+	assert_int_equal(dbfs_wal_wait(r.w, group), 0);
+	assert_int_equal(dbfs_io_read(&r.io, LOG_START, block, 1), 0);
+	assert_int_equal(scan_changed(&r, block, 0), 0);
+	assert_int_equal(scan_changed(&r, block, 1), -DBFS_ENOENT); /* follows another group */
+	for (unsigned bit = 0; bit < 8 * sizeof(*h); bit++) {
+		block[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		assert_int_equal(scan_changed(&r, block, 0), -DBFS_ENOENT);
+		block[bit / 8] ^= (uint8_t)(1u << bit % 8);
+	}
+	/* The same place one turn of the ring later, with a right checksum. */
+	h->lsn = le64_of(RING_BLOCKS * DBFS_BLOCK_SIZE);
+	h->crc = le32_of(0);
+	h->crc = le32_of(base_crc32c(0, h, sizeof(*h)));
+	assert_int_equal(scan_changed(&r, block, 0), -DBFS_ENOENT);
+	rig_end(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ring_is_never_overrun),
 		cmocka_unit_test(commits_share_flushes),
 		cmocka_unit_test(scan_takes_what_was_written),
+		cmocka_unit_test(scan_refuses_what_does_not_belong),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
