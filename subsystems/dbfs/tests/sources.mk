@@ -26,6 +26,12 @@ FUZZ += fuzz_image
 fuzz_image_SRC := $(addprefix $(DBFS_T)/,fuzz_image.c hostile.c vol_common.c vol_sim.c)
 $(foreach t,test_hostile fuzz_image,$(eval $(t)_INC := $(DBFS_T_INC))$(eval $(t)_LIBS := dbfs base port_sim))
 
+# Damage that no checksum shows, for fsck to find.
+TESTS += test_check
+test_check_SRC := $(addprefix $(DBFS_T)/,test_check.c vol_common.c vol_sim.c)
+test_check_INC := $(DBFS_T_INC)
+test_check_LIBS := dbfs base port_sim
+
 # Power cuts at every write, and again during recovery.
 TESTS += test_fs_crash
 test_fs_crash_SRC := $(addprefix $(DBFS_T)/,test_fs_crash.c vol_common.c vol_sim.c)
