@@ -28,7 +28,7 @@ void devfs_symlink(const char *name, const char *target);
 
 /* mem.c, block.c, chardev.c, pts.c: the families of devices. */
 void devfs_mem_init(void);
-int devfs_blk_open(struct vnode *vn, struct file *f);
+int devfs_blk_open(struct vnode *vn, struct file *f) MUST_CHECK;
 void devfs_blk_init(void);
 void devfs_chardev_init(void);
 void devfs_tty_init(void);

@@ -59,7 +59,7 @@ void tty_hangup(struct tty *t);
  */
 int tty_open(struct tty *t, struct file *f, bool may_control) MUST_CHECK;
 /* TIOCSCTTY: force 1 takes it from another session. 0 or -EPERM. */
-int tty_set_controlling(struct tty *t, uint64_t force);
+int tty_set_controlling(struct tty *t, uint64_t force) MUST_CHECK;
 /* What both ends of a pseudo-terminal understand. -ENOTTY: not one of these. */
 int64_t tty_ioctl(struct tty *t, struct file *f, unsigned cmd, uint64_t arg);
 
@@ -68,8 +68,8 @@ struct tty *tty_console(void);
 void tty_init(void);
 
 /* Pseudo-terminals: opens of /dev/ptmx and /dev/pts/N. */
-int ptmx_open(struct file *f);
-int pts_open(uint32_t index, struct file *f);
+int ptmx_open(struct file *f) MUST_CHECK;
+int pts_open(uint32_t index, struct file *f) MUST_CHECK;
 /* Called for each pair that is made (on) or gone, to keep /dev/pts. */
 void pty_install_notify(int (*notify)(uint32_t index, bool on));
 

@@ -315,7 +315,8 @@ int vfs_umount(const struct vfs_walk_from *from, const char *target, unsigned fl
 	err = vfs_walk(from, target, flags & VFS_UMOUNT_NOFOLLOW ? 0 : VFS_FOLLOW, &p);
 	if (err)
 		return err;
-	vfs_cross_down(&p); /* ".": what has been mounted on it since, as after pivot_root(".", ".") */
+	vfs_cross_down(
+		&p); /* ".": what has been mounted on it since, as after pivot_root(".", ".") */
 	m = p.mnt;
 	port_mutex_lock(&mount_lock);
 	if (!is_mount_root(&p) || !m->parent || !m->ns)

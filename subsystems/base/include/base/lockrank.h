@@ -57,7 +57,7 @@ enum lock_rank {
 	LOCK_RANK_SPIN_DEV = 510,
 	LOCK_RANK_SPIN_SIGNAL = 520,
 	LOCK_RANK_SPIN_MEM = 540,
-	LOCK_RANK_SPIN_WAIT = 560, /* wait queues */
+	LOCK_RANK_SPIN_WAIT = 560,  /* wait queues */
 	LOCK_RANK_SPIN_EPOLL = 565, /* an epoll's wait queue: woken from other queues' wake-ups */
 	LOCK_RANK_SPIN_RUNQ = 570,
 	LOCK_RANK_SPIN_TIMER = 580,
