@@ -10,12 +10,14 @@ DBFS_ENGINE_SRC := \
 	wal/data.c wal/group.c wal/scan.c wal/wal.c \
 	txn/background.c txn/ckpt.c txn/commit.c txn/cursor.c txn/data.c txn/recover.c txn/snap.c \
 	txn/track.c txn/tx.c txn/volume.c txn/writer.c txn/wset.c
+# Beside the file system on the engine: the key-value face.
+DBFS_KV_SRC := $(addprefix kv/,catalog.c copy.c cursor.c load.c reclaim.c stats.c stream.c tx.c value.c)
 DBFS_FS_SRC := \
 	inode/codec.c inode/inode.c inode/hold.c inode/extent.c \
 	dir/siphash.c dir/dirent.c dir/dir.c dir/rename.c \
 	file/file.c file/write.c xattr/xattr.c fs/fs.c fs/attr.c \
 	txn/inspect.c check/check.c check/blocks.c check/records.c check/inodes.c check/dump.c check/text.c
-dbfs_SRC := $(addprefix subsystems/dbfs/src/,$(DBFS_ENGINE_SRC) $(DBFS_FS_SRC))
+dbfs_SRC := $(addprefix subsystems/dbfs/src/,$(DBFS_ENGINE_SRC) $(DBFS_KV_SRC) $(DBFS_FS_SRC))
 
 TESTS += test_txn
 test_txn_SRC := subsystems/dbfs/tests/engine/test_txn.c

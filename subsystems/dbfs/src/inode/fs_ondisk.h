@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 
-/* Buckets below 16 are the engine's own, those from 64 on belong to the key-value face. */
+/* Buckets below 16 are the engine's own, those from 0x10000 on the key-value face's (kv/kv_ondisk.h). */
 enum dbfs_fs_bucket {
 	DBFS_BUCKET_META = 16,  /* "fs" -> struct fs_meta_disk */
 	DBFS_BUCKET_INODE = 17, /* ino -> struct fs_inode_disk (directories: fs_dir_inode_disk) */
