@@ -379,6 +379,6 @@ int tty_open(struct tty *t, struct file *f, bool may_control)
 	/* A session leader without a terminal gets the first one that it opens. */
 	if (may_control && free_tty && current_task() && !session_tty() &&
 	    current_process()->pid == current_sid())
-		(void)tty_set_controlling(t, 0);
+		(void)!tty_set_controlling(t, 0);
 	return 0;
 }
