@@ -21,7 +21,7 @@ done
 	tar cz -C "$tmp" abi | base64
 	echo END
 	echo "cd abi; for t in $names; do echo \"== \$t\"; timeout 120 ./\$t; echo \"status \$?\"; done"
-	echo "echo == fuzz_calls; ./fuzz_calls ${SEED:-1} ${FUZZ:-40} 2>/dev/null; echo \"status \$?\""
+	echo "echo == fuzz_calls; ./fuzz_calls ${SEED:-1} ${FUZZ:-40} >/dev/null 2>&1; echo \"status \$?\""
 } >"$tmp/cmd"
 
 failed=0 first=

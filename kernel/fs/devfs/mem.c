@@ -138,7 +138,8 @@ static const struct file_ops null_ops = {.read = read_end, .write = write_all, .
 static const struct file_ops zero_ops = {.read = read_zero, .write = write_all, .seek = seek_zero};
 static const struct file_ops full_ops = {.read = read_zero, .write = write_full, .seek = seek_zero};
 static const struct file_ops random_ops = {.read = read_random, .write = write_random};
-static const struct file_ops kmsg_ops = {.read = read_end, .write = write_kmsg};
+/* Records are not offered: EINVAL sends dmesg to syslog(2). */
+static const struct file_ops kmsg_ops = {.write = write_kmsg};
 
 static int open_mem(struct vnode *vn, struct file *f)
 {
