@@ -17,6 +17,7 @@
 #include "fs/devfs/devfs.h"
 #include "fs/initrd/initrd.h"
 #include "fs/procfs/init.h"
+#include "fs/sysfs/sysfs.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "lib/panic.h"
 #include "lib/string.h"
@@ -147,6 +148,7 @@ void userland_start(void)
 		panic("no memory for the file layer");
 	tmpfs_init();
 	devfs_init();
+	sysfs_init();
 	procfs_init();
 	dbfs_init();
 	proc_init();
