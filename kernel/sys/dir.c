@@ -165,7 +165,7 @@ SYSCALL(getcwd)
 		return -ENOMEM;
 	fs_context_root(fs(), &root);
 	fs_context_cwd(fs(), &cwd);
-	n = vfs_path_name(&cwd, &root, NULL, buf, VFS_PATH_MAX, &name);
+	n = vfs_path_name_marked(&cwd, &root, buf, VFS_PATH_MAX, &name);
 	if (!n) {
 		size_t len = strlen(name) + 1;
 

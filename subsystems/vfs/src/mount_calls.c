@@ -516,7 +516,7 @@ static void put_line(struct text *t, const struct show *s, const struct path *ro
 	unsigned f = flags_of(s->m);
 	char *name;
 
-	if (vfs_path_name(&top, root, NULL, buf, VFS_PATH_MAX, &name) || name[0] != '/')
+	if (vfs_path_name_marked(&top, root, buf, VFS_PATH_MAX, &name) || name[0] != '/')
 		return;
 	if (kind != 0) {
 		put_name(t, s->m->fs->source);

@@ -128,33 +128,48 @@ static int climb(struct path *p, const struct path *root, const struct vfs_name_
 	return -VFS_ELOOP;
 }
 
-int vfs_path_name(const struct path *p, const struct path *root, const struct vfs_name_hint *hint,
-		  char *buf, size_t size, char **out)
+static int name_of(const struct path *p, const struct path *root, const struct vfs_name_hint *hint,
+		   char *buf, size_t size, char **out, bool *reached)
 {
 	struct path cur = *p;
 	char *pos = buf + size;
-	bool reached;
 	int err;
 
 	if (size < 2)
 		return -VFS_ERANGE;
 	*--pos = 0;
 	path_get(&cur);
-	err = climb(&cur, root, hint, buf, &pos, &reached);
+	err = climb(&cur, root, hint, buf, &pos, reached);
 	path_put(&cur);
 	if (err)
 		return err;
 	if (!*pos)
 		*--pos = '/';
-	if (!reached) {
-		static const char mark[] = "(unreachable)";
-
-		if ((size_t)(pos - buf) < sizeof(mark) - 1)
-			return -VFS_ERANGE;
-		pos -= sizeof(mark) - 1;
-		memcpy(pos, mark, sizeof(mark) - 1);
-	}
 	*out = pos;
+	return 0;
+}
+
+int vfs_path_name(const struct path *p, const struct path *root, const struct vfs_name_hint *hint,
+		  char *buf, size_t size, char **out)
+{
+	bool reached;
+
+	return name_of(p, root, hint, buf, size, out, &reached);
+}
+
+int vfs_path_name_marked(const struct path *p, const struct path *root, char *buf, size_t size,
+			 char **out)
+{
+	static const char mark[] = "(unreachable)";
+	bool reached;
+	int err = name_of(p, root, NULL, buf, size, out, &reached);
+
+	if (err || reached)
+		return err;
+	if ((size_t)(*out - buf) < sizeof(mark) - 1)
+		return -VFS_ERANGE;
+	*out -= sizeof(mark) - 1;
+	memcpy(*out, mark, sizeof(mark) - 1);
 	return 0;
 }
 

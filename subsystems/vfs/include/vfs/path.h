@@ -93,9 +93,9 @@ void vfs_last_put(struct vfs_last *l);
 int vfs_lookup_one(struct vnode *dir, const char *name, size_t len, struct vnode **out) MUST_CHECK;
 
 /*
- * The name of p below root as getcwd and /proc show it, at the end of buf; *out points to its start.
- * A place that root does not lead to gets "(unreachable)" in front. hint: a name of a
- * non-directory's vnode and its directory (struct file's), or NULL. -VFS_ERANGE, -VFS_ENOENT (deleted).
+ * The name of p below root as /proc shows it, at the end of buf; *out points to its start. A place that
+ * root does not lead to (another namespace's) is named from the root of its own mounts. hint: a name
+ * of a non-directory's vnode and its directory (struct file's), or NULL. -VFS_ERANGE, -VFS_ENOENT (deleted).
  */
 struct vfs_name_hint {
 	struct vnode *dir;
@@ -103,5 +103,8 @@ struct vfs_name_hint {
 };
 int vfs_path_name(const struct path *p, const struct path *root, const struct vfs_name_hint *hint,
 		  char *buf, size_t size, char **out) MUST_CHECK;
+/* As getcwd shows a directory: what root does not lead to gets "(unreachable)" in front. */
+int vfs_path_name_marked(const struct path *p, const struct path *root, char *buf, size_t size,
+			 char **out) MUST_CHECK;
 
 #endif
