@@ -68,3 +68,11 @@ test_super_LD := -lcmocka
 
 # The cuts and images of the engine take more than the two minutes of `make quick` have for them.
 TEST_slow += test_engine_crash test_engine_fuzz
+
+# Real threads over a file: data, snapshots and checkpoints beside writers of both modes.
+TESTS += test_engine_stress
+TEST_tsan += test_engine_stress
+test_engine_stress_SRC := subsystems/dbfs/tests/engine/test_engine_stress.c
+test_engine_stress_INC := subsystems/dbfs/src
+test_engine_stress_LIBS := dbfs base port_posix
+test_engine_stress_LD := -lcmocka
