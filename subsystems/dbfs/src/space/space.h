@@ -60,10 +60,13 @@ void dbfs_space_unpromise(struct dbfs_space *s, struct dbfs_promise p);
 /* The tree has this many pages (bounds what a checkpoint rewrites). */
 void dbfs_space_set_tree_pages(struct dbfs_space *s, uint64_t pages);
 
+/* Room in *old for all that dbfs_space_store will add: it allocates no memory. -DBFS_ENOMEM. */
+int dbfs_space_store_prepare(const struct dbfs_space *s, struct dbfs_runs *old) MUST_CHECK;
+
 /*
  * The checkpoint's part: applies what the commits and the checkpoint itself allocated and freed to
  * the persistent map, writes the changed parts to new blocks and describes them in root. Blocks of the old map
- * are added to *old, to be released with the rest. One caller at a time. After an
+ * are added to *old (prepared), to be released with the rest. One caller at a time. After an
  * error the map in memory is ahead of the disk: the volume must not be written any more.
  */
 int dbfs_space_store(struct dbfs_space *s, const struct dbfs_runs *const *allocs,

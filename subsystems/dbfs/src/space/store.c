@@ -50,10 +50,8 @@ static void apply(struct dbfs_space *s, const struct dbfs_runs *const *lists, bo
 static int move(struct dbfs_space *s, uint64_t *block, struct dbfs_runs *old)
 {
 	struct dbfs_run run;
-	int err = dbfs_runs_reserve(old, 1);
+	int err = dbfs_space_alloc(s, 0, 1, DBFS_SPACE_CHECKPOINT, &run); /* STORE-1 */
 
-	if (!err)
-		err = dbfs_space_alloc(s, 0, 1, DBFS_SPACE_CHECKPOINT, &run); /* STORE-1 */
 	if (err)
 		return err;
 	set_persist(s, run.block, 1, true);
@@ -125,6 +123,11 @@ static int write_index(struct dbfs_space *s, uint64_t number, uint64_t generatio
 	}
 	x->crc = base_crc32c(0, d, DBFS_BLOCK_SIZE);
 	return dbfs_io_write(s->io, x->block, d, 1);
+}
+
+int dbfs_space_store_prepare(const struct dbfs_space *s, struct dbfs_runs *old)
+{
+	return dbfs_runs_reserve(old, s->nchunks + s->nindexes); /* each moves at most once */
 }
 
 int dbfs_space_store(struct dbfs_space *s, const struct dbfs_runs *const *allocs,

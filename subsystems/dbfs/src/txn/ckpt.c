@@ -32,7 +32,8 @@
 struct ckpt {
 	struct set *base;         /* the set that has the frozen layer */
 	struct dbfs_runs built;   /* blocks of the new tree */
-	struct dbfs_runs dropped; /* blocks of the old tree and map */
+	struct dbfs_runs dropped; /* blocks of the old tree, then also of the old map */
+	struct dbfs_runs old_map; /* blocks of the old map; reserved before 3 */
 	struct dbfs_tree tree;
 	uint64_t tree_pages;
 	struct dbfs_disk_root *root;  /* one block, in the making */
@@ -187,12 +188,9 @@ static int store_map(struct dbfs *db, struct ckpt *c)
 {
 	const struct dbfs_runs *allocs[] = {&c->base->frozen->allocs, &c->built, NULL};
 	const struct dbfs_runs *frees[] = {&c->base->frozen->frees, &c->dropped, NULL};
-	struct dbfs_runs old;
-	int err;
+	int err = dbfs_space_store(db->space, allocs, frees, c->root, &c->old_map);
 
-	dbfs_runs_init(&old);
-	err = dbfs_space_store(db->space, allocs, frees, c->root, &old);
-	dbfs_runs_move(&c->dropped, &old);
+	dbfs_runs_move(&c->dropped, &c->old_map);
 	return err;
 }
 
@@ -288,6 +286,8 @@ static int run(struct dbfs *db, bool closing)
 	c.root = port_alloc_pages(1);
 	c.next = port_alloc_zeroed(sizeof(*c.next));
 	if (c.root && c.next)
+		err = dbfs_space_store_prepare(db->space, &c.old_map);
+	if (!err)
 		err = merge(db, &c);
 	if (err) {
 		undo_merge(db, &c);
@@ -304,6 +304,7 @@ static int run(struct dbfs *db, bool closing)
 out:
 	dbfs_runs_fini(&c.built);
 	dbfs_runs_fini(&c.dropped);
+	dbfs_runs_fini(&c.old_map);
 	port_free(c.next);
 	if (c.root)
 		port_free_pages(c.root, 1);

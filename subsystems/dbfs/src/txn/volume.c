@@ -71,7 +71,9 @@ static int format_body(struct dbfs_io *io, struct dbfs_super *s, struct dbfs_dis
 	root->nsalts = le32_of(1);
 	root->salts[0].salt = le64_of(salt);
 	root->next_id = le64_of(2);
-	err = dbfs_space_store(space, none, none, root, &old);
+	err = dbfs_space_store_prepare(space, &old);
+	if (!err)
+		err = dbfs_space_store(space, none, none, root, &old);
 	dbfs_runs_fini(&old);
 	dbfs_space_destroy(space);
 	if (!err)

@@ -818,6 +818,46 @@ static void random_against_model(void **state)
 	}
 }
 
+/* A checkpoint without memory changes nothing: the volume goes on, and the next one does it all. */
+static void checkpoint_without_memory(void **state)
+{
+	static uint8_t in[8 * DBFS_BLOCK_SIZE];
+	uint32_t crcs[8];
+	bool hit = true;
+
+	(void)state;
+	for (uint64_t n = 1; hit; n++) {
+		uint64_t before;
+		struct dbfs_extent e;
+		struct dbfs_tx *tx;
+		struct vol v;
+		int err;
+
+		vol_make(&v);
+		tx = begin(v.db, &locking);
+		assert_int_equal(dbfs_txn_data_write(tx, in, 8, 0, &e, crcs), 0);
+		put(tx, "a", "1");
+		assert_int_equal(dbfs_tx_commit(tx), 0);
+		before = sim_mem_failures();
+		sim_mem_fail_at(n, false);
+		err = dbfs_checkpoint(v.db);
+		sim_mem_fail_at(0, false);
+		hit = sim_mem_failures() > before;
+		assert_int_equal(dbfs_write_error(v.db), 0);
+		assert_true(err == 0 || (hit && err == -DBFS_ENOMEM));
+		assert_int_equal(dbfs_checkpoint(v.db), 0);
+		tx = begin(v.db, &locking);
+		assert_int_equal(dbfs_txn_data_free(tx, e), 0);
+		put(tx, "a", "2");
+		assert_int_equal(dbfs_tx_commit(tx), 0);
+		reopen(&v);
+		tx = begin(v.db, &reading);
+		expect(tx, "a", "2");
+		dbfs_tx_rollback(tx);
+		vol_end(&v);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -838,6 +878,7 @@ int main(void)
 		cmocka_unit_test(unwritten_data_stays_readable),
 		cmocka_unit_test(snapshot_keeps_its_blocks),
 		cmocka_unit_test(larger_than_the_log),
+		cmocka_unit_test(checkpoint_without_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
