@@ -81,7 +81,7 @@ static int open_volume(struct volume *v)
 	const struct dbfs_open_opts opts = {.read_only = v->read_only};
 	int err = dbfs_open(&v->device->blk, &opts, &v->db);
 
-	if (err == 0 && !v->read_only) {
+	if (err == 0) {
 		err = dbfs_fs_mount(v->db);
 		if (err != 0 && dbfs_close(v->db) != 0)
 			port_log(PORT_LOG_ERROR, "dbfs: %s: close failed", v->device->name);
