@@ -8,6 +8,10 @@
  *
  * A further hart (SBI HSM) enters at secondary_start with a1 = physical address of its struct
  * hart_boot (smp.c): { stack top, thread, satp }.
+ *
+ * OpenSBI 1.1 marks a hart as startable before it has stored where it shall start, so a hart that wakes in
+ * between comes in at _start a second time. Only the first to draw a zero there boots; a later
+ * one is the hart that is being started, and finds its hart_boot through hart_starting.
  */
 #include "arch/layout.h"
 #include "csr.h"
@@ -31,6 +35,14 @@ _start:
 boot:
 	csrw	sie, zero
 	csrw	sip, zero
+	la	t0, boot_drawn
+	li	t1, 1
+	amoswap.w.aqrl	t1, t1, (t0)
+	beqz	t1, first
+	la	t0, hart_starting
+	ld	a1, 0(t0)
+	j	secondary_start
+first:
 	la	sp, boot_stack_top
 	la	t0, bss_start
 	la	t1, bss_end
@@ -86,6 +98,14 @@ secondary_start:
 	call	secondary_main
 2:	wfi
 	j	2b
+
+	.section .data.boot, "aw" /* not .bss: it is read before and after that is cleared */
+	.balign 8
+	.globl hart_starting
+hart_starting: /* physical address of the hart_boot of the hart that is being started */
+	.dword	0
+boot_drawn:
+	.word	0
 
 	.section .data.page, "aw"
 	.balign 4096

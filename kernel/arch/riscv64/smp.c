@@ -50,6 +50,7 @@ struct hart_calls {
 static struct hart_calls calls[ARCH_MAX_HARTS];
 static _Atomic uint64_t online = 1; /* release by a starting hart */
 static struct hart_boot boots[ARCH_MAX_HARTS];
+extern uint64_t hart_starting; /* entry.S */
 
 unsigned arch_hart_count(void)
 {
@@ -164,8 +165,9 @@ static bool start_hart(unsigned h)
 	t->kstack_top = (uint64_t)stack;
 	sched_adopt_hart(h, t);
 	boots[h] = (struct hart_boot){(uint64_t)stack, (uint64_t)t, mmu_kernel_satp()};
-	r = sbi_call(SBI_EXT_HSM, 0, boot_info.hart_ids[h], pa,
-		     (uint64_t)&boots[h] - ARCH_KERNEL_BASE + ARCH_KERNEL_PHYS);
+	hart_starting = (uint64_t)&boots[h] - ARCH_KERNEL_BASE + ARCH_KERNEL_PHYS;
+	atomic_thread_fence(memory_order_seq_cst); /* before the hart can run */
+	r = sbi_call(SBI_EXT_HSM, 0, boot_info.hart_ids[h], pa, hart_starting);
 	if (r.error)
 		return false;
 	for (uint64_t end = arch_ticks() + arch_timebase(); arch_ticks() < end;) {
