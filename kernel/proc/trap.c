@@ -24,10 +24,18 @@
 
 static void (*syscall_entry)(struct trap_frame *f);
 
+static bool print_fatal; /* const after init: boot argument "print-fatal-signals" */
+
 static void fault_signal(int sig, int code, uint64_t addr)
 {
 	struct siginfo info = {.signo = sig, .code = code};
 
+	if (UNLIKELY(print_fatal))
+		port_log(PORT_LOG_WARN, "%s[%d]: signal %d code %d at %#llx, pc %#llx sp %#llx",
+			 current_task()->comm, current_task()->tid, sig, code,
+			 (unsigned long long)addr,
+			 (unsigned long long)arch_user_frame(current_task()->thread)->epc,
+			 (unsigned long long)arch_user_frame(current_task()->thread)->x[2]);
 	info.fault.addr = addr;
 	signal_self(&info, true);
 }
@@ -104,6 +112,7 @@ void proc_init(void)
 	filemap_init();
 	vdso_init();
 	arch_trap_install(&ops);
+	print_fatal = boot_flag("print-fatal-signals");
 }
 
 static void default_limits(struct process *p)

@@ -284,7 +284,7 @@ void vm_merge_around(struct vm_space *s, uint64_t addr, uint64_t end)
 {
 	uint32_t i = vm_index(s, addr ? addr - 1 : 0);
 
-	while (i < s->count && s->regions[i]->start <= end) {
+	while (i < s->count && s->regions[i]->start < end) {
 		if (!merge_next(s, i))
 			i++;
 	}

@@ -150,6 +150,17 @@ static void test_remap(void)
 	CHECK_ERRNO("remap of nothing", mremap((void *)0x10000000, PG, 2 * PG, MREMAP_MAYMOVE),
 		    EFAULT);
 	munmap(q, 4 * PG);
+	/* The part of a region moves to the place right below it: the rest stays. */
+	p = anon(20, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+	munmap(p, 10 * PG);
+	p += 10 * PG;
+	for (int i = 0; i < 10; i++)
+		p[i * PG] = (char)(i + 1);
+	q = mremap(p, 4 * PG, 6 * PG, MREMAP_MAYMOVE | MREMAP_FIXED, p - 6 * PG);
+	CHECK("moves down to itself", q == p - 6 * PG && q[3 * PG] == 4 && q[5 * PG] == 0);
+	CHECK("what was not moved stays", probe(p, 0) == SIGSEGV && probe(p + 4 * PG, 0) == 0 &&
+						  p[4 * PG] == 5 && p[9 * PG] == 10);
+	munmap(q, 16 * PG);
 }
 
 static void test_brk(void)
