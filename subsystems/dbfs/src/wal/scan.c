@@ -28,6 +28,7 @@ struct dbfs_scan {
 	uint32_t nsalts;
 	struct dbfs_disk_salt salts[DBFS_ROOT_SALTS];
 	uint8_t *page;
+	uint8_t *window; /* SEG_PAGES, for reading ahead */
 	struct port_iov iov[DBFS_IO_IOV_MAX];
 };
 
@@ -44,8 +45,9 @@ struct dbfs_scan *dbfs_scan_create(struct dbfs_io *io, const struct dbfs_super *
 	if (!s)
 		return NULL;
 	s->page = port_alloc_pages(1);
-	if (!s->page) {
-		port_free(s);
+	s->window = port_alloc_pages(SEG_PAGES);
+	if (!s->page || !s->window) {
+		dbfs_scan_destroy(s);
 		return NULL;
 	}
 	s->io = io;
@@ -61,7 +63,10 @@ void dbfs_scan_destroy(struct dbfs_scan *s)
 {
 	if (!s)
 		return;
-	port_free_pages(s->page, 1);
+	if (s->page)
+		port_free_pages(s->page, 1);
+	if (s->window)
+		port_free_pages(s->window, SEG_PAGES);
 	port_free(s);
 }
 
@@ -216,26 +221,40 @@ int dbfs_scan_read(struct dbfs_scan *s, const struct dbfs_log_pos *pos,
 	return err;
 }
 
+/* Is the block at s->page, which lies at lsn, the first of a whole group after number seq? */
+static int group_stands_at(struct dbfs_scan *s, uint64_t lsn, uint64_t seq, bool *found)
+{
+	struct dbfs_scan_group *g;
+	int err;
+
+	if (!header_ok(s, lsn, seq, true))
+		return 0;
+	err = read_group(s, lsn, &g);
+	if (err)
+		return err == -DBFS_ENOENT ? 0 : err;
+	dbfs_scan_group_destroy(g);
+	*found = true;
+	return 0;
+}
+
 int dbfs_scan_look_ahead(struct dbfs_scan *s, const struct dbfs_log_pos *pos, bool *found)
 {
-	*found = false;
-	for (uint64_t i = 1; i < s->log_blocks; i++) {
-		uint64_t lsn = pos->lsn + i * DBFS_BLOCK_SIZE;
-		struct dbfs_scan_group *g;
-		int err = dbfs_io_read_stable(s->io, place(s, lsn), s->page, 1);
+	uint64_t i = 1;
 
-		if (err)
+	*found = false;
+	while (i < s->log_blocks) {
+		uint64_t at = place(s, pos->lsn + i * DBFS_BLOCK_SIZE);
+		uint64_t n = MIN(s->log_blocks - i, s->log_start + s->log_blocks - at);
+		int err;
+
+		n = MIN(n, (uint64_t)SEG_PAGES);
+		err = dbfs_io_read_stable(s->io, at, s->window, (uint32_t)n);
+		for (uint64_t k = 0; k < n && !err && !*found; k++, i++) {
+			memcpy(s->page, s->window + k * DBFS_BLOCK_SIZE, DBFS_BLOCK_SIZE);
+			err = group_stands_at(s, pos->lsn + i * DBFS_BLOCK_SIZE, pos->seq, found);
+		}
+		if (err || *found)
 			return err;
-		if (!header_ok(s, lsn, pos->seq, true))
-			continue;
-		err = read_group(s, lsn, &g);
-		if (err == -DBFS_ENOENT)
-			continue;
-		if (err)
-			return err;
-		dbfs_scan_group_destroy(g);
-		*found = true;
-		return 0;
 	}
 	return 0;
 }
@@ -276,32 +295,48 @@ bool dbfs_scan_get(struct dbfs_scan_record *r, void *buf, size_t len)
 	return true;
 }
 
+/* The checksums that follow in r, of the n blocks in the window. */
+static int check_blocks(const struct dbfs_scan *s, struct dbfs_scan_record *r, uint64_t block,
+			uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		const uint8_t *data = s->window + (size_t)i * DBFS_BLOCK_SIZE;
+		struct le32 crc;
+
+		if (!dbfs_scan_get(r, &crc, sizeof(crc)))
+			return -DBFS_ECORRUPT;
+		if (base_crc32c(0, data, DBFS_BLOCK_SIZE) == le32_get(crc))
+			continue;
+		port_log(PORT_LOG_WARN, "dbfs: data block %llu of the last log group is not there",
+			 (unsigned long long)(block + i));
+		return -DBFS_ECORRUPT;
+	}
+	return 0;
+}
+
 /* One run and its checksums. */
 static int check_run(struct dbfs_scan *s, struct dbfs_scan_record *r)
 {
 	struct dbfs_disk_run run;
 	uint64_t block;
+	uint32_t left;
 
 	if (!dbfs_scan_get(r, &run, sizeof(run)))
 		return -DBFS_ECORRUPT;
 	block = le64_get(run.block);
-	if (block < s->data_start || !range_fits(block, le32_get(run.count), s->io->blocks))
+	left = le32_get(run.count);
+	if (block < s->data_start || !range_fits(block, left, s->io->blocks))
 		return -DBFS_ECORRUPT;
-	for (uint32_t i = 0; i < le32_get(run.count); i++) {
-		struct le32 crc;
-		int err;
+	while (left > 0) {
+		uint32_t n = MIN(left, (uint32_t)SEG_PAGES);
+		int err = dbfs_io_read_stable(s->io, block, s->window, n);
 
-		if (!dbfs_scan_get(r, &crc, sizeof(crc)))
-			return -DBFS_ECORRUPT;
-		err = dbfs_io_read_stable(s->io, block + i, s->page, 1);
+		if (!err)
+			err = check_blocks(s, r, block, n);
 		if (err)
 			return err;
-		if (base_crc32c(0, s->page, DBFS_BLOCK_SIZE) != le32_get(crc)) {
-			port_log(PORT_LOG_WARN,
-				 "dbfs: data block %llu of the last log group is not there",
-				 (unsigned long long)(block + i));
-			return -DBFS_ECORRUPT;
-		}
+		block += n;
+		left -= n;
 	}
 	return 0;
 }
