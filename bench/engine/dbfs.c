@@ -199,6 +199,16 @@ double dbfs_recovery_time(const struct config *c, uint64_t *commits)
 	return end - start;
 }
 
+void dbfs_put_sized(const void *key, const void *value, size_t len)
+{
+	struct dbfs_kv_bucket b;
+	struct dbfs_kv_tx tx;
+
+	begin(&write_opts, &tx, &b);
+	check(dbfs_kv_put(&b, key_of(key), (struct dbfs_kv_bytes){value, len}), "put");
+	check(dbfs_kv_commit(&tx), "commit");
+}
+
 void dbfs_sync_all(void)
 {
 	check(dbfs_sync(db), "sync");

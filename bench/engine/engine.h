@@ -60,7 +60,8 @@ extern const struct store store_bdb;
 
 /* dbfs only: time, in seconds, of opening the store after a crash; *commits: how many came back. */
 double dbfs_recovery_time(const struct config *c, uint64_t *commits);
-/* dbfs only: leaves the process without closing. */
+/* dbfs only: one value of any size in a transaction of its own; and all commits durable. */
+void dbfs_put_sized(const void *key, const void *value, size_t len);
 void dbfs_sync_all(void);
 
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);

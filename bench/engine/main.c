@@ -11,7 +11,8 @@
  *   scan       all keys in order, again and again for SECONDS
  *   hot        50,000 / SCALE additions to one of N counters at random
  *   transfer   the same, from one counter to another, in random order
- *   recovery   (dbfs) a log of N MiB left by a dead process, time of open; values of 4 KiB or of 150 B (LOSS big|small)
+ *   recovery   (dbfs) a log of N MiB left by a dead process, time of open; values of
+ *              4 KiB (LOSS process) or 150 B (LOSS none), each in a transaction of its own
  *
  * LOSS is none, power or process: what a commit does not survive. Keys are 24 random bytes, values 150 bytes that do
  * not compress. Flushes are counted where the program meets the C library: fsync, fdatasync, msync and
@@ -363,31 +364,25 @@ static void load(void)
 /* The child fills the log and dies without a close; what it had synced must come back, and only that. */
 static void run_recovery(void)
 {
-	unsigned per = 20; /* puts of 150 B, or about 4 KiB, in a transaction */
-	uint64_t commits = (number << 20) / ((KEY_BYTES + VALUE_BYTES + 12) * per);
+	size_t size = config.loss == LOSS_NONE ? VALUE_BYTES : 4096;
+	uint64_t commits = (number << 20) / (size + 100);
 	uint64_t found;
 	double secs;
 	int status;
 	pid_t pid;
 
-	if (config.loss == LOSS_NONE) { /* small: one put each */
-		per = 1;
-		commits = (number << 20) / (KEY_BYTES + VALUE_BYTES + 100);
-	}
 	config.loss = LOSS_PROCESS;
 	config.log_bytes = (2 * number + 64) << 20;
 	pid = fork();
 	if (pid == 0) {
-		uint8_t keys[20 * KEY_BYTES];
-		uint8_t values[20 * VALUE_BYTES];
+		static uint8_t value[4096];
+		uint8_t key[KEY_BYTES];
 
 		store->open(&config);
 		for (uint64_t i = 0; i < commits; i++) {
-			for (unsigned j = 0; j < per; j++) {
-				key_of(i * per + j, keys + (size_t)j * KEY_BYTES);
-				value_of(i * per + j, values + (size_t)j * VALUE_BYTES);
-			}
-			store->put_many(NULL, keys, values, per);
+			key_of(i, key);
+			value_of(i, value);
+			dbfs_put_sized(key, value, size);
 		}
 		dbfs_sync_all();
 		_exit(0);
@@ -398,13 +393,15 @@ static void run_recovery(void)
 	if (found != commits)
 		die("recovery: %llu of %llu commits came back", (unsigned long long)found,
 		    (unsigned long long)commits);
-	for (uint64_t i = 0; i < commits * per; i += 997) {
+	for (uint64_t i = 0; i < commits; i += 97) {
 		uint8_t key[KEY_BYTES];
 		uint8_t value[VALUE_BYTES];
+		uint8_t want[VALUE_BYTES];
 
 		key_of(i, key);
-		if (!store->get(NULL, key, value))
-			die("recovery: a key is missing");
+		value_of(i, want);
+		if (!store->get(NULL, key, value) || memcmp(value, want, VALUE_BYTES) != 0)
+			die("recovery: a key is missing or wrong");
 	}
 	printf("{\"rate\": %.6f, \"ops\": %llu, \"flushes\": 0}\n", secs * 1000,
 	       (unsigned long long)commits);
