@@ -23,12 +23,13 @@ struct check_inode {
 	uint32_t mode;
 	uint32_t nlink;
 	uint32_t flags;
-	uint32_t walk; /* reachability: number of the walk that came by; CHECK_REACHED */
+	uint32_t walk; /* reachability: number of the walk that came by, or what became of it */
 	bool orphan;
 	bool has_inline;
 };
 
 #define CHECK_REACHED UINT32_MAX
+#define CHECK_LOST (UINT32_MAX - 1)
 
 struct check {
 	struct dbfs *db;

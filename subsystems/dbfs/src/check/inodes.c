@@ -64,29 +64,30 @@ static void check_counters(struct check *c, const struct check_inode *i)
 	}
 }
 
-/* Follows the parents of each directory; walks that meet the root mark their way. */
+/*
+ * Follows the parents of each directory. A walk ends at the root, at nothing, at itself or where an
+ * earlier one came by, and marks its way with what was found: so no way is gone twice.
+ */
 static void check_reachable(struct check *c, size_t index)
 {
 	struct check_inode *start = &c->inodes[index];
-	uint32_t walk = (uint32_t)(index % (UINT32_MAX - 1)) + 1;
+	uint32_t walk = (uint32_t)(index % (CHECK_LOST - 1)) + 1;
 	struct check_inode *i = start;
-	bool reached = false;
+	uint32_t mark = CHECK_LOST;
 
 	while (i != NULL && (i->mode & DBFS_S_IFMT) == DBFS_S_IFDIR && i->walk != walk) {
-		if (i->walk == CHECK_REACHED || i->ino == DBFS_ROOT_INO.n) {
-			reached = true;
+		if (i->walk == CHECK_REACHED || i->ino == DBFS_ROOT_INO.n)
+			mark = CHECK_REACHED;
+		if (mark == CHECK_REACHED || i->walk == CHECK_LOST)
 			break;
-		}
 		i->walk = walk;
 		i = dbfs_check_find(c, i->parent);
 	}
-	if (!reached) {
+	if (mark == CHECK_LOST)
 		CHECK_SAY(c, "directory", start->ino, "its parents do not lead to the root");
-		return;
-	}
 	for (i = start; i != NULL && i->walk == walk && i->ino != DBFS_ROOT_INO.n;
 	     i = dbfs_check_find(c, i->parent))
-		i->walk = CHECK_REACHED;
+		i->walk = mark;
 }
 
 static void check_count(struct check *c)

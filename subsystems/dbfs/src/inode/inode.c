@@ -219,7 +219,7 @@ static int delete_all(struct dbfs_tx *tx, uint32_t bucket, struct dbfs_ino ino)
 
 	if (err != 0)
 		return err;
-	while ((err = dbfs_cursor_seek(c, first)) == 0) {
+	while ((err = dbfs_cursor_next(c)) == 0) {
 		struct dbfs_key k = dbfs_cursor_key(c);
 
 		if (k.len > sizeof(copy)) {
