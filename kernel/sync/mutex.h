@@ -21,7 +21,7 @@
 void mutex_init(struct mutex *m, enum lock_rank rank, const char *name);
 void mutex_lock(struct mutex *m) ACQUIRES(m);
 /* 0 or -EINTR (then not held): the thread is being killed. */
-int mutex_lock_killable(struct mutex *m) MUST_CHECK NO_THREAD_SAFETY;
+int mutex_lock_killable(struct mutex *m) TRY_ACQUIRES(false, m) MUST_CHECK;
 bool mutex_trylock(struct mutex *m) TRY_ACQUIRES(true, m) MUST_CHECK;
 void mutex_unlock(struct mutex *m) RELEASES(m);
 /* Does the current thread hold it? */
