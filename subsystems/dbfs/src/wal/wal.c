@@ -250,7 +250,9 @@ uint64_t dbfs_wal_finish(struct dbfs_wal *w, uint64_t ts, struct list *list)
 	seq = g->seq;
 	w->busy = false;
 	w->marked = false;
-	port_cond_broadcast(&w->changed);
+	/* Who waits for durability while a group is written is woken by its end, and need not be by each commit. */
+	if (!w->writing || w->cutting)
+		port_cond_broadcast(&w->changed);
 	port_mutex_unlock(&w->lock);
 	return seq;
 }
@@ -416,8 +418,10 @@ uint64_t dbfs_wal_cut(struct dbfs_wal *w)
 	uint64_t seq;
 
 	port_mutex_lock(&w->lock);
+	w->cutting = true;
 	while (w->busy)
 		port_cond_wait(&w->changed, &w->lock);
+	w->cutting = false;
 	if (w->open)
 		seal_open(w);
 	seq = w->next_seq;

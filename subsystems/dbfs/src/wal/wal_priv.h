@@ -42,6 +42,7 @@ struct group {
 struct dbfs_wal {
 	struct port_mutex lock;
 	struct port_cond changed; /* durable, error, busy or writing changed */
+	bool cutting;             /* the checkpoint waits for busy to end; lock: lock */
 	struct dbfs_io *io;       /* const after init, as the next four */
 	uint64_t log_start;
 	uint64_t log_blocks;
