@@ -51,6 +51,8 @@ struct dbfs_wal *dbfs_wal_create(const struct dbfs_wal_config *config)
 	}
 	port_mutex_init(&w->lock, LOCK_RANK_DBFS_WAL, "dbfs log");
 	port_cond_init(&w->changed);
+	port_cond_init(&w->durable[0]);
+	port_cond_init(&w->durable[1]);
 	list_init(&w->sealed);
 	atomic_init(&w->error, 0);
 	w->io = config->io;
@@ -91,6 +93,8 @@ void dbfs_wal_destroy(struct dbfs_wal *w)
 	port_mutex_unlock(&w->lock);
 	port_mutex_fini(&w->lock);
 	port_cond_fini(&w->changed);
+	port_cond_fini(&w->durable[0]);
+	port_cond_fini(&w->durable[1]);
 	port_free(w->table);
 	port_free(w);
 }
@@ -103,6 +107,8 @@ void dbfs_wal_fail(struct dbfs_wal *w, int err)
 	first = atomic_load_explicit(&w->error, memory_order_relaxed) == 0;
 	if (first) /* WAL-6 */
 		atomic_store_explicit(&w->error, err, memory_order_release);
+	port_cond_broadcast(&w->durable[0]);
+	port_cond_broadcast(&w->durable[1]);
 	port_cond_broadcast(&w->changed);
 	port_mutex_unlock(&w->lock);
 	if (first)
@@ -305,17 +311,31 @@ static void group_is_durable(struct dbfs_wal *w, const struct group *g, uint32_t
 	}
 }
 
-/* Writes the next group, if nobody does and there is one; else waits for a change. */
-static void write_next(struct dbfs_wal *w) REQUIRES(&w->lock)
+/*
+ * Of those who sleep while group seq was written: its own, and one who can write the next. (Those of later groups
+ * of the same parity wake too, so there is a writer even if nobody waits for the next.)
+ */
+static void wake_waiters(struct dbfs_wal *w, uint64_t seq) REQUIRES(&w->lock)
 {
-	struct group *g = w->writing ? NULL : take_group(w);
+	port_cond_broadcast(&w->durable[seq % 2]);
+	port_cond_signal(&w->durable[(seq + 1) % 2]);
+	port_cond_broadcast(&w->changed);
+}
+
+/* Writes the next group, if nobody does and there is one; else waits: while one is written on until. */
+static void write_next(struct dbfs_wal *w, struct port_cond *until) REQUIRES(&w->lock)
+{
+	bool waits = w->writing;
+	struct group *g = waits ? NULL : take_group(w);
+	uint64_t seq;
 	uint32_t crc = 0;
 	int err;
 
 	if (!g) {
-		port_cond_wait(&w->changed, &w->lock);
+		port_cond_wait(waits ? until : &w->changed, &w->lock);
 		return;
 	}
+	seq = g->seq;
 	w->writing = true; /* WAL-1 */
 	if (g->last_ts == 0)
 		g->last_ts = w->durable_ts;
@@ -331,7 +351,7 @@ static void write_next(struct dbfs_wal *w) REQUIRES(&w->lock)
 	w->marked = !err && g->mark && !w->open && list_empty(&w->sealed);
 	w->writing = false;
 	drop_group(w, g);
-	port_cond_broadcast(&w->changed);
+	wake_waiters(w, seq);
 }
 
 int dbfs_wal_wait(struct dbfs_wal *w, uint64_t seq)
@@ -341,7 +361,7 @@ int dbfs_wal_wait(struct dbfs_wal *w, uint64_t seq)
 	port_mutex_lock(&w->lock);
 	DBFS_ASSERT(seq < w->next_seq);
 	while (w->durable_seq < seq && !dbfs_wal_error(w))
-		write_next(w);
+		write_next(w, &w->durable[seq % 2]);
 	err = w->durable_seq >= seq ? 0 : dbfs_wal_error(w); /* WAL-5 */
 	port_mutex_unlock(&w->lock);
 	return err;
@@ -354,7 +374,7 @@ int dbfs_wal_wait_ts(struct dbfs_wal *w, uint64_t ts)
 	port_mutex_lock(&w->lock);
 	/* A commit that is visible but not finished yet holds the open group: write_next waits. */
 	while (w->durable_ts < ts && !dbfs_wal_error(w))
-		write_next(w);
+		write_next(w, &w->changed);
 	err = w->durable_ts >= ts ? 0 : dbfs_wal_error(w);
 	port_mutex_unlock(&w->lock);
 	return err;

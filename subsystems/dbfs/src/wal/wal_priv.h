@@ -41,9 +41,10 @@ struct group {
 
 struct dbfs_wal {
 	struct port_mutex lock;
-	struct port_cond changed; /* durable, error, busy or writing changed */
-	bool cutting;             /* the checkpoint waits for busy to end; lock: lock */
-	struct dbfs_io *io;       /* const after init, as the next four */
+	struct port_cond changed;    /* durable, error, busy or writing changed */
+	struct port_cond durable[2]; /* the same for those who wait for a group, by its number */
+	bool cutting;                /* the checkpoint waits for busy to end; lock: lock */
+	struct dbfs_io *io;          /* const after init, as the next four */
 	uint64_t log_start;
 	uint64_t log_blocks;
 	uint64_t ring; /* bytes */
