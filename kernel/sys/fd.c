@@ -145,7 +145,7 @@ static int set_lock(struct vnode *vn, const struct vfs_lock *l, bool wait)
 
 SYSCALL(flock)
 {
-	enum { SH = 1, EX = 2, NB = 4, UN = 8 };
+	enum { SH = 1, EX = 2, NB = 4, UN = 8, MAND = 32 };
 	int op = arg_int(a, 1);
 	struct file *f = sys_file(arg_int(a, 0));
 	struct vfs_lock l = {.kind = VFS_LOCK_FLOCK, .owner = f, .end = INT64_MAX};
@@ -153,6 +153,11 @@ SYSCALL(flock)
 
 	if (!f)
 		return -EBADF;
+	if (op & MAND) {
+		/* Mandatory locks came to nothing long ago: Linux answers so since. */
+		file_put(f);
+		return 0;
+	}
 	switch (op & ~NB) {
 	case SH:
 		l.type = VFS_RDLCK;
@@ -261,6 +266,10 @@ enum {
 	F_GETOWN,
 	F_SETSIG,
 	F_GETSIG,
+	F_SETOWN_EX = 15,
+	F_GETOWN_EX,
+	F_SETLEASE = 1024,
+	F_GETLEASE,
 	F_DUPFD_CLOEXEC = 1030,
 	F_SETPIPE_SZ = 1031,
 	F_GETPIPE_SZ = 1032,
@@ -288,6 +297,31 @@ static long dup_from(struct file *f, uint64_t from, bool cloexec)
 	if (fd < 0)
 		file_put(f);
 	return fd;
+}
+
+/* The owner by kind and number; a group is stored negative, as F_SETOWN has it. */
+static long owner_ex(struct file *f, bool set, uint64_t user)
+{
+	enum { OWNER_TID, OWNER_PID, OWNER_PGRP };
+	struct {
+		int32_t type;
+		int32_t pid;
+	} o;
+
+	if (set) {
+		if (copy_from_user(&o, user, sizeof(o)))
+			return -EFAULT;
+		if (o.type < OWNER_TID || o.type > OWNER_PGRP)
+			return -EINVAL;
+		if (o.type == OWNER_PGRP)
+			o.pid = -o.pid;
+		atomic_store_explicit(&f->owner, (uint32_t)o.pid, memory_order_relaxed);
+		return 0;
+	}
+	o.pid = (int32_t)atomic_load_explicit(&f->owner, memory_order_relaxed);
+	o.type = o.pid < 0 ? OWNER_PGRP : OWNER_PID;
+	o.pid = o.pid < 0 ? -o.pid : o.pid;
+	return copy_to_user(user, &o, sizeof(o)) ? -EFAULT : 0;
 }
 
 static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
@@ -324,6 +358,9 @@ static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
 		return 0;
 	case F_GETOWN:
 		return (int32_t)atomic_load_explicit(&f->owner, memory_order_relaxed);
+	case F_SETOWN_EX:
+	case F_GETOWN_EX:
+		return owner_ex(f, cmd == F_SETOWN_EX, arg);
 	case F_SETSIG:
 		if (arg > 64)
 			return -EINVAL;
@@ -331,9 +368,12 @@ static long fcntl_file(struct file *f, int fd, int cmd, uint64_t arg)
 		return 0;
 	case F_GETSIG:
 		return f->sig;
-	case F_SETPIPE_SZ:
+	case F_GETLEASE:
+		return 2; /* F_UNLCK: nobody has one */
 	case F_GETPIPE_SZ:
-		return f->kind && f->kind[0] == 'p' ? 65536 : -EBADF;
+		return pipe_get_size(f);
+	case F_SETPIPE_SZ:
+		return pipe_set_size(f, arg, capable(CAP_SYS_RESOURCE));
 	default:
 		return -EINVAL;
 	}

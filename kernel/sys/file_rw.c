@@ -179,6 +179,7 @@ struct copy {
 	bool in_at, out_at; /* use the positions here, not the files' */
 	uint64_t in_pos, out_pos;
 	uint64_t len;
+	bool apart; /* refuse overlapping ranges of one file */
 };
 
 static int64_t copy_chunk(struct copy *c, uint8_t *buf, size_t n)
@@ -241,6 +242,16 @@ static int get_pos(uint64_t user, bool *at, uint64_t *pos)
 	return *pos > INT64_MAX ? -EINVAL : 0;
 }
 
+/* Would the copy within one file read what it has written? */
+static bool overlaps(const struct copy *c)
+{
+	uint64_t in = c->in_at ? c->in_pos : c->in->pos;
+	uint64_t out = c->out_at ? c->out_pos : c->out->pos;
+
+	return c->in->path.vn && c->in->path.vn == c->out->path.vn && in < out + c->len &&
+	       out < in + c->len;
+}
+
 static long run_copy(struct copy *c, uint64_t user_in, uint64_t user_out)
 {
 	int64_t n = get_pos(user_in, &c->in_at, &c->in_pos);
@@ -249,6 +260,8 @@ static long run_copy(struct copy *c, uint64_t user_in, uint64_t user_out)
 		n = get_pos(user_out, &c->out_at, &c->out_pos);
 	if (n)
 		return (long)n;
+	if (c->apart && overlaps(c))
+		return -EINVAL;
 	n = copy_data(c);
 	if (n > 0 && user_in && put_user_u64(user_in, c->in_pos))
 		return -EFAULT;
@@ -281,7 +294,8 @@ SYSCALL(copy_file_range)
 {
 	struct copy c = {.in = sys_file(arg_int(a, 0)),
 			 .out = sys_file(arg_int(a, 2)),
-			 .len = MIN(a->v[4], (uint64_t)0x7ffff000)};
+			 .len = MIN(a->v[4], (uint64_t)0x7ffff000),
+			 .apart = true};
 	long n = -EBADF;
 
 	if (c.in && c.out) {

@@ -30,6 +30,18 @@ static int failures;
 /* The call fails with that errno. */
 #define CHECK_ERRNO(name, call, err) CHECK(name, (errno = 0, (long)(call) == -1) && errno == (err))
 
+/* What a call answered, without a verdict: the line must be the same under Linux. */
+#define SAY(name, call)                                                                    \
+	do {                                                                               \
+		errno = 0;                                                                 \
+		long res_ = (long)(call);                                                  \
+		if (res_ == -1)                                                            \
+			printf("= %s: %s\n", name, errno ? strerrorname_np(errno) : "-1"); \
+		else                                                                       \
+			printf("= %s: %ld\n", name, res_);                                 \
+		fflush(stdout);                                                            \
+	} while (0)
+
 static inline int abi_done(void)
 {
 	printf("%s\n", failures ? "FAILED" : "done");

@@ -2,9 +2,10 @@
 /* Copyright (c) the Alien OS authors */
 
 /*
- * Pipes: a ring of 16 pages, allocated as they are first used.
+ * Pipes: a ring of pages (16, or what F_SETPIPE_SZ asks for), allocated as they are first used.
  *
- * PIPE-1  [tail, head) are byte positions that count up; head - tail <= SIZE.
+ * PIPE-1  [tail, head) are byte positions that count up; head - tail <= ring_size. Page number n of
+ *         these positions is pages[n % page_count].
  * PIPE-2  A write of at most ATOMIC bytes goes in as a whole or waits.
  * PIPE-3  A FIFO's pipe hangs at vn->special and exists while it is open or being opened (users).
  * Locks: p->lock (rank PIPE) is below the address space's: user memory may fault under it.
@@ -22,14 +23,16 @@
 #include "vm/uaccess.h"
 
 #define PAGES 16u
+#define PAGES_MAX 256u /* without privilege, as Linux's fs.pipe-max-size */
+#define PAGES_LIMIT 4096u
 #define PAGE 4096u
-#define SIZE (PAGES * PAGE)
 #define ATOMIC 4096u
 #define FIONREAD 0x541b
 
 struct pipe {
 	struct port_mutex lock;
-	struct page *pages[PAGES];
+	struct page **pages; /* lock: lock, as all to writer_opens */
+	uint32_t page_count; /* a power of two */
 	uint64_t head;
 	uint64_t tail;
 	uint32_t readers;
@@ -50,6 +53,12 @@ static struct pipe *alloc_pipe(void)
 
 	if (!p)
 		return NULL;
+	p->pages = mm_alloc(PAGES * sizeof(struct page *), MM_ZERO);
+	if (!p->pages) {
+		mm_free(p);
+		return NULL;
+	}
+	p->page_count = PAGES;
 	port_mutex_init(&p->lock, LOCK_RANK_PIPE, "pipe");
 	wait_init(&p->read_wait);
 	wait_init(&p->write_wait);
@@ -59,12 +68,18 @@ static struct pipe *alloc_pipe(void)
 
 static void free_pipe(struct pipe *p)
 {
-	for (unsigned i = 0; i < PAGES; i++) {
+	for (unsigned i = 0; i < p->page_count; i++) {
 		if (p->pages[i])
 			mm_page_put(p->pages[i]);
 	}
+	mm_free(p->pages);
 	port_mutex_fini(&p->lock);
 	mm_free(p);
+}
+
+static uint64_t ring_size(const struct pipe *p)
+{
+	return (uint64_t)p->page_count * PAGE;
 }
 
 static bool nonblocking(struct file *f)
@@ -80,7 +95,7 @@ static size_t take(struct pipe *p, struct vfs_iter *it, bool *fault)
 	while (it->left && p->tail < p->head) {
 		size_t in = (size_t)(p->tail % PAGE);
 		size_t n = MIN(MIN(it->left, (size_t)(p->head - p->tail)), PAGE - in);
-		struct page *page = p->pages[p->tail / PAGE % PAGES];
+		struct page *page = p->pages[p->tail / PAGE % p->page_count];
 		size_t moved = it->move(it, (uint8_t *)mm_page_data(page) + in, n);
 
 		p->tail += moved;
@@ -130,10 +145,11 @@ static size_t give(struct pipe *p, struct vfs_iter *it, int *err)
 {
 	size_t total = 0;
 
-	while (it->left && p->head - p->tail < SIZE) {
+	while (it->left && p->head - p->tail < ring_size(p)) {
 		size_t in = (size_t)(p->head % PAGE);
-		size_t n = MIN(MIN(it->left, (size_t)(SIZE - (p->head - p->tail))), PAGE - in);
-		struct page **page = &p->pages[p->head / PAGE % PAGES];
+		size_t n =
+			MIN(MIN(it->left, (size_t)(ring_size(p) - (p->head - p->tail))), PAGE - in);
+		struct page **page = &p->pages[p->head / PAGE % p->page_count];
 		size_t moved;
 
 		if (!*page)
@@ -155,7 +171,7 @@ static size_t give(struct pipe *p, struct vfs_iter *it, int *err)
 
 static bool has_room(struct pipe *p, size_t want)
 {
-	return SIZE - (p->head - p->tail) >= MIN(want, (size_t)ATOMIC);
+	return ring_size(p) - (p->head - p->tail) >= MIN(want, (size_t)ATOMIC);
 }
 
 static int64_t pipe_write(struct file *f, struct vfs_iter *it, uint64_t *pos)
@@ -284,6 +300,69 @@ int pipe_create(unsigned flags, struct file *out[2])
 	out[0] = r;
 	out[1] = w;
 	return 0;
+}
+
+/* --- Their size --- */
+
+static bool is_pipe(const struct file *f)
+{
+	return f->ops && f->ops->read == pipe_read;
+}
+
+long pipe_get_size(struct file *f)
+{
+	return is_pipe(f) ? (long)ring_size(f->private) : -EBADF;
+}
+
+/* Moves what is in it to a ring of count pages (PIPE-1). Under the lock. */
+static int change_ring(struct pipe *p, struct page **pages, uint32_t count)
+{
+	uint64_t first = p->tail / PAGE;
+	uint64_t end = p->head == p->tail ? first : (p->head + PAGE - 1) / PAGE;
+
+	/* Or a wrapped ring whose first and last bytes share a page: as good as full. */
+	if (end - first > count || end - first > p->page_count)
+		return -EBUSY;
+	for (uint64_t n = first; n < end; n++) {
+		pages[n % count] = p->pages[n % p->page_count];
+		p->pages[n % p->page_count] = NULL;
+	}
+	for (uint32_t i = 0; i < p->page_count; i++) {
+		if (p->pages[i])
+			mm_page_put(p->pages[i]);
+	}
+	mm_free(p->pages);
+	p->pages = pages;
+	p->page_count = count;
+	return 0;
+}
+
+long pipe_set_size(struct file *f, uint64_t bytes, bool privileged)
+{
+	struct pipe *p = f->private;
+	struct page **pages;
+	uint32_t count = 1;
+	int err;
+
+	if (!is_pipe(f))
+		return -EBADF;
+	if (bytes > (uint64_t)PAGES_LIMIT * PAGE)
+		return privileged ? -EINVAL : -EPERM;
+	while ((uint64_t)count * PAGE < bytes)
+		count *= 2;
+	if (count > PAGES_MAX && !privileged)
+		return -EPERM;
+	pages = mm_alloc(count * sizeof(struct page *), MM_ZERO);
+	if (!pages)
+		return -ENOMEM;
+	port_mutex_lock(&p->lock);
+	err = change_ring(p, pages, count);
+	port_mutex_unlock(&p->lock);
+	if (err)
+		mm_free(pages);
+	else
+		wait_wake_all(&p->write_wait);
+	return err ? err : (long)count * PAGE;
 }
 
 /* --- FIFOs --- */

@@ -293,8 +293,10 @@ static int xattr_permission(const struct path *p, const struct vfs_cred *cred, c
 			return 0;
 		return write ? -VFS_EPERM : -VFS_ENODATA;
 	}
-	if (!starts_with(name, "user.") || !name[5])
+	if (!starts_with(name, "user."))
 		return -VFS_EOPNOTSUPP;
+	if (!name[5])
+		return -VFS_EINVAL;
 	if (p->vn->type != VFS_S_IFREG && p->vn->type != VFS_S_IFDIR)
 		return write ? -VFS_EPERM : -VFS_ENODATA;
 	return vnode_permission(p->vn, cred, write ? 2 : 4);

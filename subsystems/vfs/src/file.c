@@ -432,9 +432,7 @@ static int64_t vnode_file_seek(struct file *f, int64_t off, int whence)
 	}
 	if (whence > HOLE || whence < 0)
 		return -VFS_EINVAL;
-	if (__builtin_add_overflow(base, off, &base))
-		return -VFS_EOVERFLOW;
-	if (base < 0)
+	if (__builtin_add_overflow(base, off, &base) || base < 0)
 		return -VFS_EINVAL;
 	f->pos = (uint64_t)base;
 	return base;

@@ -52,7 +52,7 @@ static int check_type(const struct path *p, unsigned flags)
 	unsigned mflags = atomic_load_explicit(&p->mnt->flags, memory_order_relaxed);
 
 	if (vn->type == VFS_S_IFLNK)
-		return -VFS_ELOOP;
+		return flags & VFS_O_DIRECTORY ? -VFS_ENOTDIR : -VFS_ELOOP;
 	if ((flags & VFS_O_DIRECTORY) && !vnode_is_dir(vn))
 		return -VFS_ENOTDIR;
 	if (flags & VFS_O_EXEC)

@@ -181,6 +181,24 @@ int vfs_symlink(const struct vfs_walk_from *from, const char *name, const char *
 	return create_named(from, name, &n);
 }
 
+/*
+ * May a user who does not own it give the file another name? Only an ordinary file that he may read
+ * and write: else he could keep a program with set-user-ID alive, or lead root's tools to a file.
+ */
+static int may_link(const struct path *old, const struct vfs_cred *cred)
+{
+	struct vfs_attr a;
+	int err = vnode_getattr(old->vn, &a);
+
+	if (err || a.uid == cred->uid || vfs_capable(cred, VFS_CAP_FOWNER))
+		return err;
+	if (old->vn->type != VFS_S_IFREG || (a.mode & VFS_S_ISUID) ||
+	    (a.mode & (VFS_S_ISGID | 010)) == (VFS_S_ISGID | 010) ||
+	    vfs_attr_permission(&a, cred, 6))
+		return -VFS_EPERM;
+	return 0;
+}
+
 int vfs_link(const struct path *old, const struct vfs_walk_from *from, const char *path)
 {
 	struct vfs_last l;
@@ -200,6 +218,8 @@ int vfs_link(const struct path *old, const struct vfs_walk_from *from, const cha
 			err = -VFS_EEXIST;
 		if (!err && l.trailing_slash)
 			err = -VFS_ENOENT;
+		if (!err)
+			err = may_link(old, from->cred);
 		if (!err && old->mnt != l.parent.mnt)
 			err = -VFS_EXDEV;
 		if (!err)
