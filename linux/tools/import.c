@@ -23,6 +23,9 @@
 
 #define BATCH_BYTES ((uint64_t)16 << 20)
 #define SHOW_EVERY 512
+/* Upper bounds of what goes to the log: an object without its names, a block of data (alone in its extent). */
+#define LOG_PER_OBJECT 640
+#define LOG_PER_BLOCK 96
 
 /* --- Directories by path -------------------------------------------------------------------- */
 
@@ -145,6 +148,7 @@ static int begin(struct import *im)
 
 	im->in_batch = 0;
 	im->batch_bytes = 0;
+	im->batch_log = 0;
 	if (err != 0)
 		im->tx = NULL;
 	return err == 0 ? TOOL_OK : tool_dbfs_error("begin", err);
@@ -178,11 +182,17 @@ static void show(struct import *im, bool last)
 		tool_human(im->bytes, text, sizeof(text)), last ? "\n" : "");
 }
 
+static bool batch_is_full(const struct import *im)
+{
+	return im->in_batch >= im->batch || im->batch_bytes >= BATCH_BYTES ||
+	       im->batch_log >= im->log_limit;
+}
+
 /* Between two objects. */
 static int next_batch(struct import *im)
 {
 	show(im, false);
-	if (im->batch == 0 || (im->in_batch < im->batch && im->batch_bytes < BATCH_BYTES))
+	if (im->batch == 0 || !batch_is_full(im))
 		return TOOL_OK;
 	if (commit(im) != TOOL_OK)
 		return TOOL_FAILED;
@@ -191,7 +201,11 @@ static int next_batch(struct import *im)
 
 void import_init(struct import *im, struct dbfs *db, struct dbfs_tx *tx, unsigned batch)
 {
+	struct dbfs_stats s;
+
 	*im = (struct import){.db = db, .tx = tx, .top = DBFS_ROOT_INO, .batch = batch};
+	dbfs_get_stats(db, &s);
+	im->log_limit = s.log_capacity / 16; /* a transaction may take a quarter */
 	im->dirs = dirs_create(1024);
 	im->times = tool_alloc(sizeof(*im->times));
 	*im->times = (struct import_times){0};
@@ -224,6 +238,7 @@ int import_finish(struct import *im)
 		if (err != 0 && err != -DBFS_ENOENT)
 			status = tool_dbfs_error("times of a directory", err);
 		im->in_batch++;
+		im->batch_log += LOG_PER_OBJECT;
 		if (status == TOOL_OK)
 			status = next_batch(im);
 	}
@@ -443,6 +458,7 @@ int import_make(struct import *im, const char *path, const struct import_node *n
 	free(p);
 	im->files++;
 	im->in_batch++;
+	im->batch_log += LOG_PER_OBJECT + strlen(path);
 	return err == 0 ? TOOL_OK : tool_dbfs_error(path, err);
 }
 
@@ -474,6 +490,7 @@ out:
 	free(p);
 	im->files++;
 	im->in_batch++;
+	im->batch_log += LOG_PER_OBJECT + strlen(path);
 	return err == 0 ? TOOL_OK : tool_dbfs_error(path, err);
 }
 
@@ -504,10 +521,11 @@ int import_data(struct import *im, const char *path, struct dbfs_ino ino, uint64
 		return tool_dbfs_error(path, err);
 	im->bytes += len;
 	im->batch_bytes += len;
+	im->batch_log += (len / DBFS_BLOCK_SIZE + 1) * LOG_PER_BLOCK;
+	if (off + len <= DBFS_BLOCK_SIZE)
+		im->batch_log += len; /* perhaps kept in the tree */
 	/* A large file spans transactions: nobody can look while the image is being made. */
-	if (im->batch != 0 && im->batch_bytes >= BATCH_BYTES)
-		return next_batch(im);
-	return TOOL_OK;
+	return next_batch(im);
 }
 
 int import_xattr(struct import *im, const char *path, struct dbfs_ino ino, const char *name,
@@ -516,6 +534,7 @@ int import_xattr(struct import *im, const char *path, struct dbfs_ino ino, const
 	int err = dbfs_setxattr(im->tx, ino, (struct dbfs_name){name, strlen(name)},
 				(struct dbfs_value){value, len}, 0);
 
+	im->batch_log += LOG_PER_OBJECT + len;
 	return err == 0 ? TOOL_OK : tool_error(path, "%s: %s", name, dbfs_strerror(err));
 }
 

@@ -22,7 +22,9 @@ struct import {
 	unsigned batch;      /* inodes per transaction; 0: all in one, which the caller ends */
 	unsigned in_batch;
 	uint64_t batch_bytes;
-	uint64_t files; /* so far, of any type */
+	uint64_t batch_log; /* what its commit writes to the log, roughly */
+	uint64_t log_limit; /* ... and may: a small volume has a small log */
+	uint64_t files;     /* so far, of any type */
 	uint64_t bytes;
 	bool progress; /* on stderr, if that is a terminal */
 	uint64_t shown;

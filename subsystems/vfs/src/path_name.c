@@ -128,14 +128,15 @@ static int climb(struct path *p, const struct path *root, const struct vfs_name_
 	return -VFS_ELOOP;
 }
 
+/* *out is the buffer's end, and then where the name begins. */
 static int name_of(const struct path *p, const struct path *root, const struct vfs_name_hint *hint,
-		   char *buf, size_t size, char **out, bool *reached)
+		   char *buf, char **out, bool *reached)
 {
 	struct path cur = *p;
-	char *pos = buf + size;
+	char *pos = *out;
 	int err;
 
-	if (size < 2)
+	if (pos - buf < 2)
 		return -VFS_ERANGE;
 	*--pos = 0;
 	path_get(&cur);
@@ -152,24 +153,32 @@ static int name_of(const struct path *p, const struct path *root, const struct v
 int vfs_path_name(const struct path *p, const struct path *root, const struct vfs_name_hint *hint,
 		  char *buf, size_t size, char **out)
 {
+	char *pos = buf + size;
 	bool reached;
+	int err = name_of(p, root, hint, buf, &pos, &reached);
 
-	return name_of(p, root, hint, buf, size, out, &reached);
+	if (!err)
+		*out = pos;
+	return err;
 }
 
 int vfs_path_name_marked(const struct path *p, const struct path *root, char *buf, size_t size,
 			 char **out)
 {
 	static const char mark[] = "(unreachable)";
+	char *pos = buf + size;
 	bool reached;
-	int err = name_of(p, root, NULL, buf, size, out, &reached);
+	int err = name_of(p, root, NULL, buf, &pos, &reached);
 
-	if (err || reached)
+	if (err)
 		return err;
-	if ((size_t)(*out - buf) < sizeof(mark) - 1)
-		return -VFS_ERANGE;
-	*out -= sizeof(mark) - 1;
-	memcpy(*out, mark, sizeof(mark) - 1);
+	if (!reached) {
+		if ((size_t)(pos - buf) < sizeof(mark) - 1)
+			return -VFS_ERANGE;
+		pos -= sizeof(mark) - 1;
+		memcpy(pos, mark, sizeof(mark) - 1);
+	}
+	*out = pos;
 	return 0;
 }
 

@@ -55,7 +55,6 @@ struct view {
 
 struct writer {
 	struct port_mutex lock;
-	struct port_cond changed;
 	struct list waiters; /* in order of arrival; lock: lock */
 	bool busy;           /* lock: lock */
 };

@@ -13,20 +13,19 @@
 
 struct writer_waiter {
 	struct list link;
+	struct port_cond wake; /* its own: only one of hundreds is woken */
 	bool granted;
 };
 
 void dbfs_writer_init(struct writer *w)
 {
 	port_mutex_init(&w->lock, LOCK_RANK_DBFS_WRITER, "dbfs writer");
-	port_cond_init(&w->changed);
 	list_init(&w->waiters);
 	w->busy = false;
 }
 
 void dbfs_writer_fini(struct writer *w)
 {
-	port_cond_fini(&w->changed);
 	port_mutex_fini(&w->lock);
 }
 
@@ -41,10 +40,10 @@ int dbfs_writer_lock(struct writer *w, bool killable)
 		port_mutex_unlock(&w->lock);
 		return 0;
 	}
+	port_cond_init(&me.wake);
 	list_add_tail(&w->waiters, &me.link);
 	while (!me.granted && !err) {
-		enum port_wait res =
-			port_cond_wait_until(&w->changed, &w->lock, UINT64_MAX, killable);
+		enum port_wait res = port_cond_wait_until(&me.wake, &w->lock, UINT64_MAX, killable);
 
 		if (res == PORT_WAIT_KILLED && !me.granted) {
 			list_del(&me.link);
@@ -52,6 +51,7 @@ int dbfs_writer_lock(struct writer *w, bool killable)
 		}
 	}
 	port_mutex_unlock(&w->lock);
+	port_cond_fini(&me.wake);
 	return err;
 }
 
@@ -66,7 +66,7 @@ void dbfs_writer_unlock(struct writer *w)
 
 		list_del(&next->link);
 		next->granted = true;
-		port_cond_broadcast(&w->changed);
+		port_cond_signal(&next->wake);
 	}
 	port_mutex_unlock(&w->lock);
 }
