@@ -295,6 +295,34 @@ static void fifo_is_kept(void **state)
 	tear_down();
 }
 
+/* A reader that waits to write is not starved by readers that come later (LOCK-3). */
+static void conversion_is_not_passed(void **state)
+{
+	struct actor a[3] = {0};
+
+	(void)state;
+	set_up(3);
+	finished = 0;
+	for (uint64_t i = 0; i < 3; i++)
+		dbfs_locker_init(&a[i].locker, mgr, i);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(dbfs_lock_acquire(&a[i].locker, point(1), DBFS_LOCK_S, 0), 0);
+	start(&a[0], point(1), DBFS_LOCK_X);
+	start(&a[2], point(1), DBFS_LOCK_S);
+	assert_true(!a[0].done && !a[2].done);
+	dbfs_lock_release_all(&a[1].locker);
+	port_thread_join(&a[0].thread);
+	assert_false(a[2].done);
+	dbfs_lock_release_all(&a[0].locker);
+	port_thread_join(&a[2].thread);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(a[i].result, 0);
+		dbfs_locker_fini(&a[i].locker);
+	}
+	assert_int_equal(a[0].order, 0);
+	tear_down();
+}
+
 /* Two readers that want to write: the younger gives way, and the older gets it. */
 static void youngest_is_the_victim(void **state)
 {
@@ -507,6 +535,7 @@ int main(void)
 		cmocka_unit_test(failed_conversion_keeps_the_old_mode),
 		cmocka_unit_test(no_memory_changes_nothing),
 		cmocka_unit_test(fifo_is_kept),
+		cmocka_unit_test(conversion_is_not_passed),
 		cmocka_unit_test(youngest_is_the_victim),
 		cmocka_unit_test(update_mode_prevents_the_upgrade_deadlock),
 		cmocka_unit_test(deadlines_cancels_and_wounds_end_a_wait),
