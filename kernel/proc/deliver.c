@@ -199,8 +199,7 @@ long signal_return(struct trap_frame *f)
 	signal_set_blocked(frame->uc_mask);
 	f->epc = frame->regs[0];
 	memcpy(&f->x[1], &frame->regs[1], 31 * sizeof(uint64_t));
-	t->fp_area = frame->fp;
-	arch_fp_load();
+	arch_fp_set(&frame->fp);
 	restore_altstack(t, &frame->uc_stack, f->x[TRAP_SP]);
 	t->restart_fn = NULL;
 	mm_free(frame);

@@ -501,8 +501,7 @@ static void commit_exec(struct exec *x, struct sighand *fresh)
 	if (err)
 		process_exit(SIGKILL);
 	arch_user_frame_init(f, x->image.start, sp);
-	memset(&t->fp_area, 0, sizeof(t->fp_area));
-	arch_fp_load();
+	arch_fp_set(&(struct fp_state){0});
 }
 
 static int exec_prepared(struct exec *x)

@@ -72,6 +72,15 @@ void arch_fp_load(void)
 	arch_irq_restore(flags);
 }
 
+void arch_fp_set(const struct fp_state *state)
+{
+	unsigned long flags = arch_irq_save();
+
+	*current_thread()->fp = *state;
+	arch_fp_load();
+	arch_irq_restore(flags);
+}
+
 struct thread *arch_switch_to(struct thread *prev, struct thread *next)
 {
 	unsigned hart = this_hart();

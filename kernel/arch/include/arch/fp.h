@@ -28,8 +28,13 @@ _Static_assert(sizeof(struct fp_state) == ARCH_FP_SIZE, "assembly and the ABI kn
 
 /* The current thread's registers to its fp state, if dirty (fork, signal frames). */
 void arch_fp_save(void);
-/* The current thread's fp state to the registers (after sigreturn or exec changed it). */
+/* The current thread's fp state to the registers, before it enters user mode for the first time. */
 void arch_fp_load(void);
+/*
+ * state becomes the current thread's (sigreturn, exec). One step: a switch in the middle would save
+ * the registers over it.
+ */
+void arch_fp_set(const struct fp_state *state);
 #endif
 
 #endif
