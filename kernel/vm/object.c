@@ -133,6 +133,11 @@ unsigned vm_object_write_protect(struct vm_object *o, uint64_t first, uint64_t c
 	struct vm_region *r;
 	unsigned n = 0;
 
+	/*
+	 * As in vm_object_unmap: a fault that has made the page dirty before the writer took it as clean must
+	 * not make its entry writable after we have looked; its stores would never be written.
+	 */
+	atomic_fetch_add_explicit(&o->unmap_seq, 1, memory_order_seq_cst);
 	mutex_lock(&o->maps_lock);
 	list_for_each_entry (r, &o->regions, struct vm_region, in_object) {
 		struct vm_gather g;

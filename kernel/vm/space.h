@@ -13,6 +13,8 @@
  *       remove or narrow one under the leaf table's lock alone. A fault that reads unmap_seq of
  *       the object before it asks for the page, and finds it unchanged under the leaf lock,
  *       installs a page that the object still had.
+ *       The same for a store that the object was told of (mkwrite) and a write-back that
+ *       has taken the page as clean since.
  * VM-5  A frame is freed only after the flush that follows the removal of its entry.
  *
  * Locks: lock (mutex, rank MM) protects everything that is not marked otherwise.
