@@ -6,6 +6,7 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "lib/string.h"
 #include "port/mem.h"
+#include "proc/clone.h"
 #include "proc/process.h"
 #include "sync/wait.h"
 #include "sys/fs_util.h"
@@ -61,13 +62,10 @@ SYSCALL(close_range)
 	if ((flags & ~(uint32_t)(UNSHARE | CLOEXEC)) || first > last)
 		return -EINVAL;
 	if (flags & UNSHARE) {
-		struct fd_table *old = fds();
-		struct fd_table *own = fdtable_clone(old);
+		int err = task_unshare(CLONE_FILES);
 
-		if (!own)
-			return -ENOMEM;
-		current_task()->fds = own;
-		fdtable_put(old);
+		if (err)
+			return err;
 	}
 	fdtable_close_range(fds(), first, last, (flags & CLOEXEC) != 0);
 	return 0;
