@@ -42,14 +42,23 @@ static enum vm_fault_result of_error(int err)
 	}
 }
 
+/* The contents of a page for r are complete; its entry is set next. */
+static void before_install(const struct vm_region *r)
+{
+	if (r->prot & VM_EXEC)
+		arch_icache_publish(&r->space->arch);
+}
+
 /* Installs an anonymous page over what the entry was. */
 static enum vm_fault_result install_anon(const struct vm_region *r, uint64_t va, arch_pte expect,
 					 struct page *page)
 {
 	struct vm_space *s = r->space;
-	arch_pte *pte = arch_pte_lock(&s->arch, va, true);
 	struct page *old;
+	arch_pte *pte;
 
+	before_install(r);
+	pte = arch_pte_lock(&s->arch, va, true);
 	if (!pte) {
 		mm_page_put(page);
 		return VM_FAULT_OOM;
@@ -161,6 +170,7 @@ static void fault_around(const struct vm_region *r, uint64_t va, uint32_t seq)
 		if (lo + i * PAGE_SIZE != va)
 			pages[i] = o->ops->peek(o, r->pgoff + ((lo - r->start) >> PAGE_SHIFT) + i);
 	}
+	before_install(r);
 	pte = arch_pte_lock(&r->space->arch, lo, false);
 	/* acquire: VM-4 */
 	if (pte && atomic_load_explicit(&o->unmap_seq, memory_order_acquire) == seq) {
@@ -186,9 +196,10 @@ static enum vm_fault_result install_object(const struct vm_region *r, uint64_t v
 					   struct page *page, bool write)
 {
 	struct vm_space *s = r->space;
-	arch_pte *pte = arch_pte_lock(&s->arch, va, true);
-	arch_pte v;
+	arch_pte *pte, v;
 
+	before_install(r);
+	pte = arch_pte_lock(&s->arch, va, true);
 	if (!pte) {
 		mm_page_put(page);
 		return VM_FAULT_OOM;

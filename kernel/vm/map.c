@@ -262,6 +262,8 @@ int vm_protect(struct vm_space *s, uint64_t addr, uint64_t len, uint32_t prot, b
 		     i++) {
 			if (s->regions[i]->prot == prot)
 				continue;
+			if (prot & VM_EXEC & ~s->regions[i]->prot)
+				arch_icache_publish(&s->arch);
 			s->regions[i]->prot = prot;
 			protect_region(s->regions[i], &g);
 		}

@@ -17,6 +17,10 @@
  * SPACE-3  Tables are freed only by whoever puts the last reference: no satp points to them
  * then.
  *
+ * SPACE-4  Before an entry makes contents executable that the kernel has written, the writer counts
+ *          icache_generation and has the harts of s fence; a hart that loads s later fences by itself if
+ *          the number has moved (seq_cst on both sides, as in SPACE-2).
+ *
  * Idle harts and kernel threads keep (borrow) the space they had. They never use user
  * addresses, but their harts are flushed like others.
  */
@@ -40,9 +44,11 @@ struct hart_space {
 	struct arch_space *drop;   /* replaced, reference not yet put */
 	uint32_t asid;             /* last one given */
 	uint32_t asid_max;
+	uint64_t icache_seen; /* icache_generation at the last fence.i of space_switch */
 } ALIGNED(64);
 
 static struct hart_space harts[ARCH_MAX_HARTS];
+static _Atomic uint64_t icache_generation; /* SPACE-4 */
 
 int arch_space_init(struct arch_space *s, void (*release)(struct arch_space *s))
 {
@@ -118,6 +124,17 @@ static void load_satp(struct hart_space *h, uint64_t root_pa)
 		arch_tlb_flush_local();
 }
 
+/* SPACE-4. After the hart's bit in the space's harts is set. */
+static void sync_icache(struct hart_space *h)
+{
+	uint64_t now = atomic_load_explicit(&icache_generation, memory_order_seq_cst);
+
+	if (h->icache_seen == now)
+		return;
+	h->icache_seen = now;
+	arch_icache_sync_local();
+}
+
 void space_switch(struct arch_space *s, unsigned hart)
 {
 	struct hart_space *h = &harts[hart];
@@ -132,6 +149,7 @@ void space_switch(struct arch_space *s, unsigned hart)
 		atomic_fetch_or_explicit(&s->harts, (uint64_t)1 << hart, memory_order_seq_cst);
 		atomic_thread_fence(memory_order_seq_cst);
 		load_satp(h, arch_direct_pa(s->root));
+		sync_icache(h);
 	} else {
 		csr_write(satp, mmu_kernel_satp());
 	}
@@ -260,4 +278,10 @@ static void icache_here(void *arg)
 void arch_icache_sync_all(void)
 {
 	arch_smp_call(arch_harts_online(), icache_here, NULL);
+}
+
+void arch_icache_publish(struct arch_space *s)
+{
+	atomic_fetch_add_explicit(&icache_generation, 1, memory_order_seq_cst);
+	arch_smp_call(atomic_load_explicit(&s->harts, memory_order_seq_cst), icache_here, NULL);
 }

@@ -136,6 +136,11 @@ void arch_tlb_shootdown_kernel(void);
 
 /* fence.i on all harts (riscv_flush_icache). Context as arch_tlb_shootdown. */
 void arch_icache_sync_all(void);
+/*
+ * What the kernel has written (by now) may be executed in s through entries that are set after this: no
+ * hart has older contents of these frames in its instruction cache. Context as arch_tlb_shootdown.
+ */
+void arch_icache_publish(struct arch_space *s);
 
 /* Physical address of any mapped kernel address (direct map, image, stacks, vmalloc); 0: none. */
 uint64_t arch_kernel_pa(const void *va);
