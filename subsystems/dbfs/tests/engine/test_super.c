@@ -70,25 +70,26 @@ static void rotten_superblock_is_not_taken(void **state)
 
 static void write_root(struct rig *r, uint64_t generation, unsigned slot)
 {
-	static struct dbfs_disk_root root;
+	static struct dbfs_disk_root block[DBFS_BLOCK_SIZE / sizeof(struct dbfs_disk_root) + 1];
+	struct dbfs_disk_root *root = block;
 
-	memset(&root, 0, sizeof(root));
-	root.generation = le64_of(generation);
-	root.nsalts = le32_of(1);
-	root.nindexes = le32_of(1);
-	assert_int_equal(dbfs_root_write(&r->io, &root, slot), 0);
+	memset(block, 0, sizeof(block));
+	root->generation = le64_of(generation);
+	root->nsalts = le32_of(1);
+	root->nindexes = le32_of(1);
+	assert_int_equal(dbfs_root_write(&r->io, root, slot), 0);
 }
 
 static uint64_t newest(struct rig *r, unsigned want_slot)
 {
-	static struct dbfs_disk_root root;
+	static struct dbfs_disk_root block[DBFS_BLOCK_SIZE / sizeof(struct dbfs_disk_root) + 1];
 	static uint8_t page[DBFS_BLOCK_SIZE];
 	unsigned slot = 9;
 
-	if (dbfs_root_read(&r->io, &r->super, &root, page, &slot))
+	if (dbfs_root_read(&r->io, &r->super, block, page, &slot))
 		return 0;
 	assert_int_equal(slot, want_slot);
-	return le64_get(root.generation);
+	return le64_get(block->generation);
 }
 
 static void newest_sound_root_is_taken(void **state)
