@@ -148,6 +148,8 @@ void dbfs_background_kick(struct dbfs *db, uint64_t group)
 		/* Faster than the disk: who makes the dirt helps to write it. */
 		if (w.unwritten > 2 * db->opts.dirty_bytes)
 			leave(dbfs_wal_wait(db->wal, group));
+		if (due)
+			dbfs_ckpt_throttle(db);
 		return;
 	}
 	if (w.unwritten > db->opts.dirty_bytes)

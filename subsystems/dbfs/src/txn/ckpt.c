@@ -346,6 +346,15 @@ bool dbfs_ckpt_is_due(struct dbfs *db)
 	return !dbfs_wal_error(db->wal) && (w.used > w.capacity / 2 || bytes > db->opts.mem_bytes);
 }
 
+void dbfs_ckpt_throttle(struct dbfs *db)
+{
+	port_mutex_lock(&db->versions);
+	while (db->ckpt_running && !dbfs_wal_error(db->wal) &&
+	       dbfs_layer_bytes(db->current->active->l) > 2 * db->opts.mem_bytes)
+		port_cond_wait(&db->ckpt_done, &db->versions);
+	port_mutex_unlock(&db->versions);
+}
+
 /* After recovery: the same root, but groups from head on carry the new salt. */
 int dbfs_root_renew(struct dbfs *db, const struct dbfs_log_pos *head)
 {

@@ -259,6 +259,8 @@ void dbfs_cursors_detach(struct dbfs_tx *tx);
 int dbfs_ckpt_run(struct dbfs *db, bool has_writer, bool closing) MUST_CHECK;
 /* Is it time for a checkpoint? */
 bool dbfs_ckpt_is_due(struct dbfs *db);
+/* While one runs, and twice the memory for versions has filled up beside it: waits. No locks held. */
+void dbfs_ckpt_throttle(struct dbfs *db);
 /* A root like the one in memory but with a new salt; durable on return. */
 int dbfs_root_renew(struct dbfs *db, const struct dbfs_log_pos *head) MUST_CHECK;
 

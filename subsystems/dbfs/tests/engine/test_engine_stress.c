@@ -302,10 +302,83 @@ static void threads_agree(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* --- A disk that is slower than the commits ---------------------------------------------------- */
+
+struct slow {
+	struct port_blk dev;
+	struct port_blk *lower;
+};
+
+static struct port_blk *lower_of(struct port_blk *dev)
+{
+	return container_of(dev, struct slow, dev)->lower;
+}
+
+static int slow_readv(struct port_blk *dev, uint64_t off, const struct port_iov *iov, unsigned n)
+{
+	return port_blk_readv(lower_of(dev), off, iov, n);
+}
+
+static int slow_writev(struct port_blk *dev, uint64_t off, const struct port_iov *iov, unsigned n)
+{
+	usleep(30000);
+	return port_blk_writev(lower_of(dev), off, iov, n);
+}
+
+static int slow_flush(struct port_blk *dev)
+{
+	usleep(30000);
+	return port_blk_flush(lower_of(dev));
+}
+
+static void slow_close(struct port_blk *dev)
+{
+	lower_of(dev)->ops->close(lower_of(dev));
+}
+
+/* Commits that are faster than the checkpoint wait for it: versions do not pile up in memory. */
+static void versions_are_bounded(void **state)
+{
+	enum { MEM = 128 << 10 };
+	static const struct port_blk_ops ops = {.readv = slow_readv,
+						.writev = slow_writev,
+						.flush = slow_flush,
+						.close = slow_close};
+	static const struct dbfs_tx_opts nosync = {DBFS_TX_LOCKING, DBFS_NOSYNC, 0};
+	static const struct dbfs_format_opts fmt = {.log_bytes = 8u << 20};
+	static const struct dbfs_open_opts o = {.mem_bytes = MEM, .dirty_bytes = 64u << 20};
+	char path[] = "/tmp/dbfs-slow-XXXXXX";
+	struct slow slow;
+	struct dbfs *db;
+	uint64_t most = 0;
+
+	(void)state;
+	assert_true(close(mkstemp(path)) == 0);
+	assert_int_equal(port_posix_blk_create(path, 16 << 20, &slow.lower), 0);
+	slow.dev = (struct port_blk){&ops, slow.lower->size, false, "slow"};
+	assert_int_equal(dbfs_format(slow.lower, &fmt), 0);
+	assert_int_equal(dbfs_open(&slow.dev, &o, &db), 0);
+	for (unsigned i = 0; i < 15000; i++) {
+		struct dbfs_key key = {BUCKET, sizeof(i), &i};
+		struct dbfs_stats s;
+		struct dbfs_tx *tx;
+
+		assert_int_equal(dbfs_tx_begin(db, &nosync, &tx), 0);
+		assert_int_equal(dbfs_txn_delete(tx, key), 0);
+		assert_int_equal(dbfs_tx_commit(tx), 0);
+		dbfs_get_stats(db, &s);
+		most = MAX(most, s.version_bytes);
+	}
+	assert_in_range(most, MEM, 6 * MEM);
+	assert_int_equal(dbfs_close(db), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_agree),
+		cmocka_unit_test(versions_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
