@@ -301,8 +301,14 @@ void dbfs_cache_insert(struct dbfs_cache *c, uint64_t block, uint32_t crc, uint8
 
 	port_mutex_lock(&s->lock);
 	old = find(s, block);
-	if (old) {
-		DBFS_ASSERT(old->pins == 0); /* CACHE-2: nobody reaches a block that was free */
+	/* Nobody reaches a block that was free, unless the map of a damaged volume lied. Then who stands in
+	 * the old page keeps it (CACHE-2), and the new one is not kept here. */
+	if (old && old->pins > 0) {
+		port_log(PORT_LOG_ERROR, "dbfs: tree page %llu was in use but free in the map",
+			 (unsigned long long)block);
+		port_free(f);
+		f = NULL;
+	} else if (old) {
 		drop_stale(s, old);
 	}
 	if (f) {

@@ -302,6 +302,74 @@ static void leaves_out_of_order(void **state)
 	trusting = false;
 }
 
+/* The map says that the leaves are free, but for those that lie last. */
+static void forget_leaves(struct sim_disk *d, unsigned keep)
+{
+	static uint8_t page[DBFS_BLOCK_SIZE];
+	static uint8_t map[DBFS_BLOCK_SIZE];
+	const struct dbfs_disk_index *x = (const void *)page;
+	const struct dbfs_disk_page *h = (const void *)page;
+	uint64_t at = 0;
+	unsigned n = 0;
+
+	for (uint64_t b = 0; b < BLOCKS; b++) {
+		sim_disk_peek(d, b * DBFS_BLOCK_SIZE, page, sizeof(page));
+		if (memcmp(x->magic, "DIDX", 4) == 0)
+			at = MAX(at, le64_get(x->chunks[0].block)); /* the newest lies last */
+	}
+	assert_int_not_equal(at, 0);
+	sim_disk_peek(d, at * DBFS_BLOCK_SIZE, map, sizeof(map));
+	for (uint64_t b = BLOCKS; b-- > 0;) {
+		sim_disk_peek(d, b * DBFS_BLOCK_SIZE, page, sizeof(page));
+		if (h->magic == 'T' && h->level == 0 && le64_get(h->block) == b && n++ >= keep)
+			map[b / 8] &= (uint8_t) ~(1u << b % 8);
+	}
+	sim_disk_poke(d, at * DBFS_BLOCK_SIZE, map, sizeof(map));
+}
+
+/* A page that a cursor stands in is given out again, because the map does not know it. */
+static void pages_given_out_twice(void **state)
+{
+	static const struct dbfs_tx_opts reading = {DBFS_TX_READ_ONLY, DBFS_NOSYNC, 0};
+	static const struct dbfs_tx_opts locking = {DBFS_TX_LOCKING, DBFS_SYNC, 0};
+	static const struct dbfs_open_opts o = {.no_background = true};
+	struct sim_disk *d;
+	struct dbfs_cursor *c[4];
+	struct dbfs_tx *old;
+	struct dbfs_tx *tx;
+	struct dbfs *db;
+
+	(void)state;
+	trusting = true;
+	d = make_wide(1);
+	forget_leaves(d, 2);
+	assert_int_equal(dbfs_open(sim_disk_blk(d), &o, &db), 0);
+	assert_int_equal(dbfs_tx_begin(db, &reading, &old), 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(dbfs_cursor_open(old, (struct dbfs_key){i, 0, ""},
+						  (struct dbfs_key){i + 1, 0, ""}, 0, &c[i]),
+				 0);
+		assert_int_equal(dbfs_cursor_next(c[i]), 0);
+	}
+	for (uint8_t i = 0; i < 40; i++) {
+		if (dbfs_tx_begin(db, &locking, &tx))
+			break;
+		(void)!dbfs_txn_put(tx, (struct dbfs_key){9, 1, &i},
+				    (struct dbfs_val){c, sizeof(c)});
+		(void)!dbfs_tx_commit(tx);
+		(void)!dbfs_checkpoint(db);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		(void)!dbfs_cursor_next(c[i]);
+		dbfs_cursor_close(c[i]);
+	}
+	dbfs_tx_rollback(old);
+	(void)!dbfs_close(db);
+	sim_disk_destroy(d);
+	sim_fini();
+	trusting = false;
+}
+
 /* With checksums: whatever can be read is right. */
 static void damaged_images(void **state)
 {
@@ -341,6 +409,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hostile_images),
 		cmocka_unit_test(leaves_out_of_order),
+		cmocka_unit_test(pages_given_out_twice),
 		cmocka_unit_test(damaged_images),
 	};
 
