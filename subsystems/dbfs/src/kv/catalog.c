@@ -124,12 +124,22 @@ static struct dbfs_kv_bucket handle_of(struct dbfs_kv_tx *tx, uint32_t id, uint3
 int dbfs_kv_root(struct dbfs_kv_tx *tx, struct dbfs_kv_bucket *out)
 {
 	struct kv_volume_disk v;
+	struct dbfs *db;
 	int err = dbfs_kv_tx_ok(tx);
 
-	if (!err)
-		err = read_volume(tx->tx, &v);
-	if (!err)
+	if (err)
+		return err;
+	db = dbfs_tx_volume(tx->tx);
+	/* Readers need no flags, and the layout does not change while the volume is open. */
+	if (dbfs_tx_is_read_only(tx->tx) && dbfs_volume_kv_known(db)) {
+		*out = handle_of(tx, KV_BUCKET_ROOT, 0);
+		return 0;
+	}
+	err = read_volume(tx->tx, &v);
+	if (!err) {
 		*out = handle_of(tx, KV_BUCKET_ROOT, le32_get(v.root_flags));
+		dbfs_volume_set_kv_known(db);
+	}
 	return err;
 }
 

@@ -153,6 +153,8 @@ static int copy_all(struct copy *c)
 	struct kv_volume_disk v = {.version = le32_of(KV_VERSION)};
 	int err = dbfs_kv_root(&c->src, &root);
 
+	if (!err)
+		err = dbfs_kv_bucket_renew(&root); /* a reader's has no flags */
 	if (err)
 		return err;
 	v.root_flags = le32_of(root.flags);

@@ -132,4 +132,8 @@ void dbfs_volume_secret(const struct dbfs *db, uint8_t out[16]);
 void dbfs_volume_set_fs(struct dbfs *db, void *fs, void (*fini)(void *fs));
 void *dbfs_volume_fs(const struct dbfs *db);
 
+/* One bit for the key-value face, false at open: its record of the volume was read and understood. */
+bool dbfs_volume_kv_known(const struct dbfs *db);
+void dbfs_volume_set_kv_known(struct dbfs *db);
+
 #endif

@@ -110,6 +110,7 @@ struct dbfs {
 	struct background bg;
 	void *fs;
 	void (*fs_fini)(void *fs);
+	_Atomic(bool) kv_known; /* relaxed: true once the key-value face's record was found good */
 };
 
 /* --- Transactions ------------------------------------------------------------------------------- */

@@ -395,3 +395,13 @@ void *dbfs_volume_fs(const struct dbfs *db)
 {
 	return db->fs;
 }
+
+bool dbfs_volume_kv_known(const struct dbfs *db)
+{
+	return atomic_load_explicit(&db->kv_known, memory_order_relaxed);
+}
+
+void dbfs_volume_set_kv_known(struct dbfs *db)
+{
+	atomic_store_explicit(&db->kv_known, true, memory_order_relaxed);
+}

@@ -607,7 +607,6 @@ static void rotten_streams_are_noticed(void **state)
 	write_stream(&b, "s", 4096, 0);
 	assert_int_equal(dbfs_kv_commit(&tx), 0);
 	reopen(&v);
-	/* Whatever block of the data area it is: nothing wrong comes back. */
 	static uint8_t block[4096];
 	bool found = false;
 	for (uint64_t at = 0; at < DISK_BYTES && !found; at += 4096) {
@@ -717,6 +716,7 @@ static void copies(void **state)
 	assert_int_equal(dbfs_kv_bucket_create(&root, str("t"), &t), 0);
 	write_stream(&t, "s", 1000000, 3);
 	write_stream(&t, "s2", 70000, 4);
+	write_stream(&root, "rs", 10000, 5);
 	assert_int_equal(dbfs_kv_commit(&tx), 0);
 	load(v.db, 3000);
 	assert_int_equal(dbfs_kv_copy_size(v.db, &size), 0);
@@ -730,6 +730,8 @@ static void copies(void **state)
 	check_copy(copy);
 	/* It can be written: numbers go on where they stood. */
 	begin(copy, &locking, &tx, &root);
+	assert_int_equal(root.flags, KV_BUCKET_STREAMS);
+	check_stream(&root, "rs", 10000, 5);
 	assert_int_equal(dbfs_kv_bucket_create(&root, str("new"), &t), 0);
 	expect(&t, "00000017", NULL);
 	write_stream(&t, "s", 5000, 9);
@@ -827,7 +829,6 @@ static void bad_volumes(void **state)
 	vol_make(&v, 1);
 	/* Opened twice. */
 	assert_int_equal(dbfs_open(sim_disk_blk(v.disk), &quiet, &other), -DBFS_EBUSY);
-	/* A foreign one. */
 	d = sim_disk_create("foreign", 1u << 20, 1);
 	assert_int_equal(dbfs_open(sim_disk_blk(d), &quiet, &other), -DBFS_EFORMAT);
 	sim_disk_destroy(d);
@@ -837,7 +838,6 @@ static void bad_volumes(void **state)
 	assert_int_equal(dbfs_tx_commit(raw), 0);
 	assert_int_equal(dbfs_kv_begin(v.db, &locking, &tx), 0);
 	assert_int_equal(dbfs_kv_root(&tx, &root), -DBFS_EFORMAT);
-	/* A record that is none. */
 	assert_int_equal(dbfs_txn_put(dbfs_kv_raw(&tx), vkey, (struct dbfs_val){"x", 1}), 0);
 	assert_int_equal(dbfs_kv_root(&tx, &root), -DBFS_ECORRUPT);
 	dbfs_kv_rollback(&tx);
