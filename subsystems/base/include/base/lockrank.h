@@ -15,7 +15,6 @@ enum lock_rank {
 	/* Sleeping locks of the kernel above DBFS. */
 	LOCK_RANK_PROC_TREE = 100, /* parents, groups, sessions */
 	LOCK_RANK_PROC = 110,      /* one process */
-	LOCK_RANK_FDTABLE = 120,
 	LOCK_RANK_FILE_POS = 130,
 	LOCK_RANK_TTY = 140,
 	LOCK_RANK_PIPE = 150,
@@ -28,7 +27,8 @@ enum lock_rank {
 	LOCK_RANK_PAGE_CACHE = 240,
 	LOCK_RANK_OBJECT_MAPS = 245, /* the mappings of one object */
 	LOCK_RANK_FS = 250,          /* tmpfs, procfs, glue tables */
-	LOCK_RANK_VIEW = 260,        /* one operation of a transaction's view */
+	LOCK_RANK_FDTABLE = 255, /* a leaf; procfs lists descriptors under a directory's position */
+	LOCK_RANK_VIEW = 260,    /* one operation of a transaction's view */
 	LOCK_RANK_VIEW_LIST = 270,   /* a volume's lists of views */
 	LOCK_RANK_VNODE_TABLE = 282, /* an instance's vnodes; taken with or without fs locks held */
 	LOCK_RANK_NAME_CACHE = 284,
