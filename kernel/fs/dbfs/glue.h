@@ -21,6 +21,8 @@
  *   GLUE-3  After a view has ended none of its vnodes answers anything but ESTALE.
  *   GLUE-4  A commit of a view becomes visible and the main tree's caches are dropped for what it
  *           changed inside one publishing window of the main instance.
+ *   GLUE-6  A view has a reference to the main instance: the volume stays open while vnodes of the view
+ *           are in use (through a bind mount, say). The view goes at the next begin, end or sync.
  *   GLUE-5  No lock of this folder is held while user memory is touched.
  *
  * Locks: volume->lock (rank VIEW_LIST: the lists of views) and view->lock (rank VIEW: one operation). Neither
@@ -189,7 +191,7 @@ void view_put(struct view *view);
 int view_note(struct instance *in, uint64_t ino, unsigned what) MUST_CHECK;
 /* Takes a name away from ino inside an op of a view: it stays held until the view has ended. */
 int view_hold(struct instance *in, uint64_t ino) MUST_CHECK;
-/* Frees ended views that nobody uses any more. */
+/* Frees ended views that nobody uses any more. The caller has a reference to the main instance. */
 void views_reap(struct volume *v);
 
 /* --- magic.c, ctl.c: .dbfs ------------------------------------------------------------------ */

@@ -10,8 +10,11 @@
  * memory is given back by views_reap once nothing refers to it.
  *
  * Commit (GLUE-4): write what shared mappings stored; open the main tree's publishing window; take the
- * transaction out and commit it in memory; drop the main caches of what it changed; close the window; wait for
- * the disk. Readers of the main tree that raced start again, so none sees half of it.
+ * transaction out; write what mappings of the main tree stored into files that the view changed, which
+ * may conflict with it like any write (a dirty page that stayed would overwrite the view's bytes later;
+ * new stores wait for the end of the window); commit in memory; drop the main caches of what it changed;
+ * close the window; wait for the disk. Readers of the main tree that raced start again, so none sees half
+ * of it.
  */
 #include "fs/dbfs/glue.h"
 
@@ -67,6 +70,7 @@ static int init_view(struct view *view, struct volume *v, const struct view_opts
 	view->in.fs.flags = VFS_FS_KERNEL | VFS_FS_NO_ATIME |
 			    (opts->mode == DBFS_TX_READ_ONLY ? VFS_FS_READONLY : 0);
 	view->in.volume = v;
+	vfs_fs_get(&v->main.fs);
 	view->in.view = view;
 	view->uid = opts->uid;
 	port_mutex_init(&view->lock, LOCK_RANK_VIEW, "view");
@@ -83,6 +87,7 @@ err_tx:
 err_fs:
 	port_mutex_fini(&view->lock);
 	vfs_fs_fini(&view->in.fs);
+	vfs_fs_put(&v->main.fs); /* never the last: the handle is a file of it */
 	return err;
 }
 
@@ -255,6 +260,25 @@ static void forget_changed(struct view *view)
 	}
 }
 
+/* In the publishing window, ENDING: no dirty page of the main tree lies over what the view has written. */
+static int write_main_stores(struct view *view)
+{
+	struct vfs_fs *main = &view->in.volume->main.fs;
+	int err = 0;
+
+	for (size_t i = 0; i < view->changes.size && err == 0; i++) {
+		const struct change *c = &view->changes.table[i];
+		struct vnode *vn = NULL;
+
+		if (c->ino != 0 && (c->what & CHANGE_DATA))
+			vn = vnode_find(main, c->ino);
+		if (vn != NULL)
+			err = page_cache_flush(vn, 0, 0);
+		vnode_put(vn);
+	}
+	return err;
+}
+
 /* ENDING -> ENDED: nothing of the view answers any more; what it held may go. */
 static void finish(struct view *view)
 {
@@ -282,7 +306,11 @@ int view_commit(struct view *view, bool sync, uint64_t *commit_ts)
 	vfs_publish_begin(&v->main.fs);
 	err = take_tx(view, &tx);
 	if (err == 0) {
-		err = dbfs_errno(dbfs_tx_commit_ts(tx, commit_ts));
+		err = write_main_stores(view);
+		if (err == 0)
+			err = dbfs_errno(dbfs_tx_commit_ts(tx, commit_ts));
+		else
+			dbfs_tx_rollback(tx);
 		if (err == 0)
 			forget_changed(view);
 		vfs_publish_end(&v->main.fs);
@@ -383,5 +411,6 @@ void views_reap(struct volume *v)
 	list_for_each_entry_safe (view, next, &unused, struct view, link) {
 		list_del(&view->link);
 		vfs_fs_put(&view->in.fs); /* calls view_unmount */
+		vfs_fs_put(&v->main.fs);  /* never the last: the caller has one */
 	}
 }

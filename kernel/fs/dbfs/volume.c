@@ -50,6 +50,7 @@ static int main_sync(struct vfs_fs *fs)
 {
 	struct volume *v = volume_of(fs);
 
+	views_reap(v);
 	return v->read_only ? 0 : dbfs_errno(dbfs_sync(v->db));
 }
 
@@ -60,7 +61,6 @@ static void main_unmount(struct vfs_fs *fs)
 	port_mutex_lock(&volumes_lock);
 	list_del(&v->link);
 	port_mutex_unlock(&volumes_lock);
-	views_reap(v);
 	int err = dbfs_close(v->db);
 
 	if (err != 0)

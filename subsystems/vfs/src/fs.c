@@ -256,6 +256,8 @@ uint64_t vfs_seq_begin(struct vfs_fs *fs)
 {
 	uint64_t seq = atomic_load_explicit(&fs->seq, memory_order_acquire);
 
+	if ((seq & 1) && port_mutex_held(&fs->publish))
+		return seq; /* the publisher itself: nothing changes behind its back */
 	while (seq & 1) {
 		/* The publisher holds the mutex until the number is even (FS-2). */
 		port_mutex_lock(&fs->publish);

@@ -391,16 +391,24 @@ void page_cache_drop_all(struct vnode *vn)
 
 int page_cache_make_dirty(struct vnode *vn, struct page *page)
 {
+	bool publishing;
 	int err = 0;
 
 	if (!is_memory(vn) && !vn->ops->writepage)
 		return -VFS_EROFS;
 	port_mutex_lock(&vn->pages.lock);
-	if (page->owner == vn)
+	/*
+	 * Not while something is published: the publisher has written the dirty pages (it took this lock after
+	 * the number became odd) and takes the others away.
+	 */
+	publishing = atomic_load_explicit(&vn->fs->seq, memory_order_seq_cst) & 1;
+	if (page->owner == vn && !publishing)
 		set_dirty(vn, page);
 	else
 		err = -VFS_ESTALE;
 	port_mutex_unlock(&vn->pages.lock);
+	if (publishing)
+		(void)vfs_seq_begin(vn->fs); /* waits; the fault is tried again then */
 	return err;
 }
 
