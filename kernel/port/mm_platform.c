@@ -56,7 +56,7 @@ static void reclaim_thread(void *arg)
 	for (;;) {
 		WAIT_EVENT(&reclaim_wait,
 			   atomic_load_explicit(&reclaim_wanted, memory_order_acquire));
-		while (mm_low() && mm_reclaim(RECLAIM_BATCH) > 0) {
+		while (mm_low() && mm_reclaim_slow(RECLAIM_BATCH) > 0) {
 		}
 		/* Not at once again: if nothing could be freed, others must run first. */
 		(void)sched_sleep_until(clock_now() + PAUSE_NS, WAIT_UNINTERRUPTIBLE);

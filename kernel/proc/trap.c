@@ -11,10 +11,13 @@
 #include "lib/panic.h"
 #include "lib/printf.h"
 #include "lib/string.h"
+#include "mm/page.h"
 #include "port/log.h"
 #include "proc/cred.h"
 #include "proc/proc_priv.h"
 #include "proc/start.h"
+#include "sched/clock.h"
+#include "sched/sched.h"
 #include "vdso/vdso.h"
 #include "vfs/fdtable.h"
 #include "vfs/path.h"
@@ -23,6 +26,8 @@
 #include "vm/uaccess.h"
 
 static void (*syscall_entry)(struct trap_frame *f);
+
+#define OOM_BATCH 64 /* pages */
 
 static bool print_fatal; /* const after init: boot argument "print-fatal-signals" */
 
@@ -38,6 +43,72 @@ static void fault_signal(int sig, int code, uint64_t addr)
 			 (unsigned long long)arch_user_frame(current_task()->thread)->x[2]);
 	info.fault.addr = addr;
 	signal_self(&info, true);
+}
+
+static uint64_t rss_locked(const struct process *p)
+{
+	struct task *t;
+
+	list_for_each_entry (t, &p->tasks, struct task, in_process) {
+		if (t->mm)
+			return atomic_load_explicit(&t->mm->rss, memory_order_relaxed);
+	}
+	return 0;
+}
+
+/*
+ * The process with the most memory, with a reference. NULL: only init is left, or one is ending already and
+ * will give its memory back.
+ */
+static struct process *largest(void)
+{
+	struct process *best = NULL, *p, *next;
+	uint64_t most = 0;
+	bool ending = false;
+
+	for (p = process_next(0); p; p = next) {
+		unsigned long flags = spin_lock_irqsave(&proc_lock);
+		uint64_t rss = rss_locked(p);
+
+		ending |= p->exiting && rss > 0;
+		spin_unlock_irqrestore(&proc_lock, flags);
+		next = process_next(p->pid);
+		if (p->pid != 1 && rss > most) {
+			struct process *smaller = best;
+
+			most = rss;
+			best = p;
+			p = smaller;
+		}
+		if (p)
+			process_put(p);
+	}
+	if (best && ending) {
+		process_put(best);
+		best = NULL;
+	}
+	return best;
+}
+
+/* A fault found no memory and nothing could be reclaimed: a process ends, this one or a larger one. */
+static void out_of_memory(void)
+{
+	struct process *p = largest();
+	unsigned long flags;
+
+	if (p) {
+		char comm[COMM_LEN + 1] = {0};
+
+		flags = spin_lock_irqsave(&proc_lock);
+		if (p->leader)
+			memcpy(comm, p->leader->comm, COMM_LEN);
+		process_kill_all_locked(p, SIGKILL);
+		spin_unlock_irqrestore(&proc_lock, flags);
+		port_log(PORT_LOG_WARN, "out of memory: process %d (%s) is killed", p->pid, comm);
+		process_put(p);
+	}
+	/* Time for it to end, or for those that are ending; then the access is tried again. */
+	(void)sched_sleep_until(clock_now() + 20 * NS_PER_MS, WAIT_KILLABLE);
 }
 
 static void on_page_fault(struct trap_frame *f, enum trap_access access)
@@ -63,9 +134,9 @@ static void on_page_fault(struct trap_frame *f, enum trap_access access)
 		fault_signal(SIGBUS, BUS_ADRERR, f->tval);
 		break;
 	case VM_FAULT_OOM:
-		port_log(PORT_LOG_WARN, "out of memory: process %d (%s) is killed", t->process->pid,
-			 t->comm);
-		process_exit(SIGKILL);
+		/* If that frees a batch, the access is tried again. */
+		if (mm_reclaim_slow(OOM_BATCH) < OOM_BATCH / 2)
+			out_of_memory();
 	}
 }
 

@@ -277,6 +277,20 @@ size_t mm_reclaim(size_t want)
 	return got;
 }
 
+size_t mm_reclaim_slow(size_t want)
+{
+	size_t got = mm_reclaim(want);
+	struct mm_reclaimer *r;
+
+	list_for_each_entry (r, &mm.reclaimers, struct mm_reclaimer, link) {
+		if (got >= want)
+			break;
+		if (r->reclaim_slow)
+			got += r->reclaim_slow(r, want - got);
+	}
+	return got;
+}
+
 bool mm_low(void)
 {
 	/* A snapshot: the caller only decides how hard to work. */

@@ -18,12 +18,18 @@
  * PC-5  A page on the reclaim list is in the tree of its owner; a vnode's pages leave the list before
  *       the vnode is freed. So reclaim, which holds the list's lock, may look at the owner.
  * PC-6  A page is written from a copy: stores through mappings go on meanwhile.
+ *
+ * Reclaim has two parts. The direct one runs inside any allocation and takes clean pages that nobody maps,
+ * with trylocks only. The slow one runs where nothing is held (the background thread, a fault that
+ * found no memory): it writes dirty pages, takes pages out of the mappings, and trims unused vnodes and names.
  */
 #include "vfs/page_cache.h"
 
 #include "vfs_priv.h"
 
 #define READ_AHEAD 32u /* pages filled at once at most */
+#define CLUSTER 32u    /* pages written and unmapped at once by slow reclaim */
+#define SCAN_MIN 1024u /* pages that one direct reclaim looks at, if an eighth of all is less */
 #define PAGE MM_PAGE_SIZE
 
 static const struct page_cache_vm_ops *vm_ops;
@@ -517,8 +523,10 @@ static bool try_reclaim(struct page *page) NO_THREAD_SAFETY
 static size_t reclaim(struct mm_reclaimer *r, size_t want) NO_THREAD_SAFETY
 {
 	size_t freed = 0;
-	uint64_t scan = atomic_load_explicit(&total_pages, memory_order_relaxed) * 2;
+	uint64_t scan = atomic_load_explicit(&total_pages, memory_order_relaxed) / 8;
 
+	/* Not all: where most pages are mapped or dirty every allocation would look at each of them. */
+	scan = MAX(scan, SCAN_MIN);
 	(void)r;
 	if (port_mutex_held(&lru_lock) || !port_mutex_trylock(&lru_lock))
 		return 0;
@@ -535,11 +543,78 @@ static size_t reclaim(struct mm_reclaimer *r, size_t want) NO_THREAD_SAFETY
 	return freed;
 }
 
+/* The oldest page whose second chance is over, with a reference, and its vnode with one; NULL: none. */
+static struct page *oldest(struct vnode **vn, uint64_t *scan)
+{
+	struct page *found = NULL;
+
+	port_mutex_lock(&lru_lock);
+	while (!found && *scan && !list_empty(&lru_pages)) {
+		struct page *page = list_first(&lru_pages, struct page, lru);
+
+		(*scan)--;
+		list_del(&page->lru);
+		list_add_tail(&lru_pages, &page->lru);
+		if (mm_page_test_flag(page, MM_PAGE_ACCESSED)) {
+			mm_page_clear_flag(page, MM_PAGE_ACCESSED);
+		} else if (vnode_tryref(page->owner)) { /* PC-5 */
+			mm_page_get(page);
+			*vn = page->owner;
+			found = page;
+		}
+	}
+	port_mutex_unlock(&lru_lock);
+	return found;
+}
+
+/* Gives the caller's reference back, and the page if nobody but the cache has one. */
+static bool free_unmapped(struct vnode *vn, struct page *page)
+{
+	bool freed;
+
+	port_mutex_lock(&vn->pages.lock);
+	freed = page->owner == vn &&
+		!mm_page_test_flag(page, MM_PAGE_DIRTY | MM_PAGE_LOCKED | MM_PAGE_WRITEBACK) &&
+		atomic_load_explicit(&page->refs, memory_order_acquire) == 2;
+	if (freed) {
+		detach_page(vn, page);
+		mm_page_put(page);
+	}
+	port_mutex_unlock(&vn->pages.lock);
+	mm_page_put(page);
+	return freed;
+}
+
+/* With nothing held: see the top. */
+static size_t reclaim_slow(struct mm_reclaimer *r, size_t want)
+{
+	uint64_t scan = atomic_load_explicit(&total_pages, memory_order_relaxed) * 2;
+	struct vnode *vn = NULL;
+	struct page *page;
+	size_t freed = 0;
+
+	(void)r;
+	while (freed < want && (page = oldest(&vn, &scan))) {
+		uint64_t first = page->index / CLUSTER * CLUSTER;
+
+		/* Its neighbors too, for one flush of the TLBs. An error leaves them dirty, and so in memory. */
+		if (mm_page_test_flag(page, MM_PAGE_DIRTY))
+			(void)!page_cache_flush(vn, first * PAGE, CLUSTER * PAGE);
+		unmap(vn, first, first + CLUSTER - 1, false);
+		freed += free_unmapped(vn, page);
+		vnode_put(vn);
+	}
+	if (freed < want)
+		vfs_shrink(want - freed);
+	return freed;
+}
+
 int page_cache_start(void)
 {
 	port_mutex_init(&lru_lock, LOCK_RANK_PAGE_LRU, "page lru");
 	reclaimer.name = "page cache";
 	reclaimer.reclaim = reclaim;
+	reclaimer.reclaim_slow = reclaim_slow;
 	mm_reclaim_register(&reclaimer);
 	return 0;
 }

@@ -60,6 +60,8 @@ void names_remove_fs(struct vfs_fs *fs);
 bool names_of(struct vnode *vn, struct vnode *dir, char *buf, struct vnode **dir_out);
 /* Drops the oldest want entries. */
 void names_shrink(size_t want);
+/* A reference unless nobody has one. vn must not be able to go (its table's lock, PC-5). */
+bool vnode_tryref(struct vnode *vn);
 
 /* --- vnode.c --- */
 int vnodes_init_fs(struct vfs_fs *fs) MUST_CHECK;

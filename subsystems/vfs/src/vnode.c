@@ -67,6 +67,19 @@ struct vnode *vnode_find(struct vfs_fs *fs, uint64_t ino)
 	return vn;
 }
 
+bool vnode_tryref(struct vnode *vn)
+{
+	uint32_t n = atomic_load_explicit(&vn->refs, memory_order_relaxed);
+
+	while (n) {
+		if (atomic_compare_exchange_weak_explicit(&vn->refs, &n, n + 1,
+							  memory_order_acquire,
+							  memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
 static struct vnode *alloc_vnode(struct vfs_fs *fs, uint64_t ino)
 {
 	struct vnode *vn = port_alloc_zeroed(sizeof(*vn));

@@ -332,6 +332,17 @@ static void test_mapped_pages(void **state)
 	assert_int_equal(p.vn->pages.count, 0);
 	expect_file("/m", "HELLO world");
 	assert_int_equal(page_cache_get(p.vn, 0, &page), 0);
+	assert_int_equal(page_cache_make_dirty(p.vn, page), 0);
+	memcpy(mm_page_data(page), "J", 1);
+	(void)mm_reclaim_slow(1000); /* somebody has a reference: written, and kept */
+	assert_int_equal(p.vn->pages.count, 1);
+	assert_int_equal(p.vn->pages.dirty, 0);
+	assert_int_equal(page_cache_make_dirty(p.vn, page), 0);
+	mm_page_put(page);
+	(void)mm_reclaim_slow(1000);
+	assert_int_equal(p.vn->pages.count, 0);
+	expect_file("/m", "JELLO world");
+	assert_int_equal(page_cache_get(p.vn, 0, &page), 0);
 	page_cache_truncate(p.vn, 0);
 	assert_int_equal(page_cache_make_dirty(p.vn, page), -VFS_ESTALE);
 	mm_page_put(page);

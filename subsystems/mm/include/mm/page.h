@@ -102,10 +102,14 @@ struct mm_reclaimer {
 	struct list link;
 	const char *name;
 	size_t (*reclaim)(struct mm_reclaimer *r, size_t want);
+	/* May be NULL. May wait for locks and for the disk: called by threads that hold nothing. */
+	size_t (*reclaim_slow)(struct mm_reclaimer *r, size_t want);
 };
 void mm_reclaim_register(struct mm_reclaimer *r);
 /* Runs them now; the background thread's work. Returns pages freed. */
 size_t mm_reclaim(size_t want);
+/* What mm_reclaim cannot have: mapped and dirty pages. No lock held. Returns pages freed. */
+size_t mm_reclaim_slow(size_t want);
 /* Should writers be throttled and dirty pages be written (free pages below the low mark)? */
 bool mm_low(void);
 
