@@ -37,7 +37,9 @@ $(FDT)/.fetched:
 	$(Q)scripts/fetch-source device-tree-compiler $(FDT)
 $(FDT_SRC): $(FDT)/.fetched ;
 
-MACHINE_gcc := -march=rv64imac_zicsr_zifencei -mno-strict-align -mno-relax -fno-pie -fconserve-stack
+# gcc believes -mno-strict-align only of cores whose tuning says that misaligned accesses are fast: else each is taken
+# to pieces, byte by byte (memcmp, memcpy, every field of a record on disk).
+MACHINE_gcc := -march=rv64imac_zicsr_zifencei -mno-strict-align -mtune=thead-c906 -mno-relax -fno-pie -fconserve-stack
 MACHINE_clang := --target=riscv64-linux-gnu -march=rv64imac -mno-relax -fno-pie
 MACHINE := $(MACHINE_$(CC_FAMILY)) -mabi=lp64 -mcmodel=medany -fstack-protector-strong -fno-omit-frame-pointer \
 	-ffreestanding -nostdlib -nostdinc -isystem $(shell $(CC) -print-file-name=include) -fno-builtin-printf \
