@@ -69,14 +69,39 @@ void *memset(void *dst, int c, size_t n)
 	return dst;
 }
 
+/* The order of two words that differ, by their first different byte in memory. */
+static int word_order(uint64_t a, uint64_t b)
+{
+	if ((uint32_t)a == (uint32_t)b) {
+		a >>= 32;
+		b >>= 32;
+	}
+	if ((uint16_t)a == (uint16_t)b) {
+		a >>= 16;
+		b >>= 16;
+	}
+	if ((uint8_t)a == (uint8_t)b) {
+		a >>= 8;
+		b >>= 8;
+	}
+	return (int)(a & 0xff) - (int)(b & 0xff);
+}
+
 int memcmp(const void *a, const void *b, size_t n)
 {
 	const uint8_t *x = a;
 	const uint8_t *y = b;
 
-	for (; n >= 8 && *(const word *)x == *(const word *)y; n -= 8) {
-		x += 8;
-		y += 8;
+	if (n >= 8) {
+		const uint8_t *last = x + n - 8;
+
+		for (; x < last; x += 8, y += 8) {
+			if (*(const word *)x != *(const word *)y)
+				return word_order(*(const word *)x, *(const word *)y);
+		}
+		/* The last word overlaps what was equal. */
+		y -= x - last;
+		return word_order(*(const word *)last, *(const word *)y);
 	}
 	for (; n > 0; n--, x++, y++) {
 		if (*x != *y)
