@@ -13,25 +13,37 @@
 
 #include "vfs_priv.h"
 
-uint64_t attr_begin(struct vnode *vn)
+static uint64_t begin_change(struct vnode *vn, bool names_only)
 {
 	uint64_t mark;
 
 	port_mutex_lock(&vn->meta);
 	vn->attr_valid = false;
+	vn->owner_valid = vn->owner_valid && names_only;
 	mark = ++vn->attr_gen;
 	port_mutex_unlock(&vn->meta);
 	return mark;
 }
 
-void attr_end(struct vnode *vn, uint64_t mark)
+uint64_t attr_begin(struct vnode *vn)
+{
+	return begin_change(vn, false);
+}
+
+static void end_change(struct vnode *vn, uint64_t mark, bool names_only)
 {
 	port_mutex_lock(&vn->meta);
 	if (vn->attr_gen == mark) {
 		vn->attr_valid = false;
+		vn->owner_valid = vn->owner_valid && names_only;
 		vn->attr_gen++;
 	}
 	port_mutex_unlock(&vn->meta);
+}
+
+void attr_end(struct vnode *vn, uint64_t mark)
+{
+	end_change(vn, mark, false);
 }
 
 int lookup_locked(struct vnode *dir, struct vfs_name name, struct vnode **out)
@@ -68,7 +80,7 @@ int prepare_new(struct vnode *dir, const struct vfs_walk_from *from, uint32_t mo
 		struct vfs_new *out)
 {
 	struct vfs_attr a;
-	int err = vnode_getattr(dir, &a);
+	int err = vnode_getowner(dir, &a);
 
 	if (err)
 		return err;
@@ -93,11 +105,11 @@ int create_locked(struct vnode *dir, struct vfs_name name, const struct vfs_new 
 		return -VFS_EPERM;
 	if (atomic_load_explicit(&dir->flags, memory_order_relaxed) & VNODE_UNLINKED)
 		return -VFS_ENOENT;
-	mark = attr_begin(dir);
+	mark = begin_change(dir, true);
 	err = dir->ops->create(dir, name, what, out);
 	if (!err)
 		names_add(dir, name.s, name.len, *out);
-	attr_end(dir, mark);
+	end_change(dir, mark, true);
 	return err;
 }
 
@@ -227,7 +239,7 @@ int vfs_link(const struct path *old, const struct vfs_walk_from *from, const cha
 		if (!err && (vnode_is_dir(old->vn) || !dir->ops->link))
 			err = -VFS_EPERM;
 		if (!err) {
-			uint64_t dmark = attr_begin(dir);
+			uint64_t dmark = begin_change(dir, true);
 			uint64_t mark = attr_begin(old->vn);
 
 			err = dir->ops->link(dir, name, old->vn);
@@ -238,7 +250,7 @@ int vfs_link(const struct path *old, const struct vfs_walk_from *from, const cha
 				names_add(dir, name.s, name.len, old->vn);
 			}
 			attr_end(old->vn, mark);
-			attr_end(dir, dmark);
+			end_change(dir, dmark, true);
 		}
 		port_mutex_unlock(&dir->lock);
 		vnode_put(vn);
@@ -291,13 +303,13 @@ static int remove_locked(struct vnode *dir, struct vfs_name name, struct vnode *
 
 	if (!op)
 		return -VFS_EPERM;
-	dmark = attr_begin(dir);
+	dmark = begin_change(dir, true);
 	mark = attr_begin(victim);
 	err = op(dir, name, victim);
 	if (!err)
 		names_add(dir, name.s, name.len, NULL);
 	attr_end(victim, mark);
-	attr_end(dir, dmark);
+	end_change(dir, dmark, true);
 	if (!err)
 		after_loss(victim, is_dir);
 	return err;

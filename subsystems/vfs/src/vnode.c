@@ -11,7 +11,8 @@
  * VN-1  refs goes from 0 to 1 and from 1 to 0 only under fs->lock.
  * VN-2  A vnode is on fs->lru exactly when it is in the table and refs is 0.
  * VN-3  attr is what ops->getattr gave in an unmoved sequence, or what an operation set; attr_gen
- *       tells a reader that it changed between the asking and the storing.
+ *       tells a reader that it changed between the asking and the storing. A change of names in a directory
+ *       leaves mode, uid and gid of attr as they are (owner_valid): its next user need not ask for them.
  */
 #include "vfs/vnode.h"
 
@@ -317,6 +318,7 @@ void vnode_set_attr(struct vnode *vn, const struct vfs_attr *a)
 	port_mutex_lock(&vn->meta);
 	vn->attr = *a;
 	vn->attr_valid = true;
+	vn->owner_valid = true;
 	vn->attr_gen++;
 	port_mutex_unlock(&vn->meta);
 }
@@ -325,6 +327,7 @@ void vnode_drop_attr(struct vnode *vn)
 {
 	port_mutex_lock(&vn->meta);
 	vn->attr_valid = false;
+	vn->owner_valid = false;
 	vn->attr_gen++;
 	port_mutex_unlock(&vn->meta);
 }
@@ -348,13 +351,14 @@ static int fetch_attr(struct vnode *vn, uint64_t gen, struct vfs_attr *out)
 		if (vn->attr_gen == gen) {
 			vn->attr = *out;
 			vn->attr_valid = true;
+			vn->owner_valid = true;
 		}
 		port_mutex_unlock(&vn->meta);
 		return 0;
 	}
 }
 
-int vnode_getattr(struct vnode *vn, struct vfs_attr *out)
+static int getattr(struct vnode *vn, bool owner_only, struct vfs_attr *out)
 {
 	uint64_t gen;
 	bool valid;
@@ -363,12 +367,22 @@ int vnode_getattr(struct vnode *vn, struct vfs_attr *out)
 		return -VFS_ESTALE;
 	(void)vfs_seq_begin(vn->fs);
 	port_mutex_lock(&vn->meta);
-	valid = vn->attr_valid;
+	valid = owner_only ? vn->owner_valid : vn->attr_valid;
 	gen = vn->attr_gen;
 	if (valid)
 		*out = vn->attr;
 	port_mutex_unlock(&vn->meta);
 	return valid ? 0 : fetch_attr(vn, gen, out);
+}
+
+int vnode_getattr(struct vnode *vn, struct vfs_attr *out)
+{
+	return getattr(vn, false, out);
+}
+
+int vnode_getowner(struct vnode *vn, struct vfs_attr *out)
+{
+	return getattr(vn, true, out);
 }
 
 int vnode_size(struct vnode *vn, uint64_t *out)
@@ -431,7 +445,7 @@ int vnode_permission(struct vnode *vn, const struct vfs_cred *cred, unsigned mas
 
 	if (vnode_is_dir(vn) && vfs_capable(cred, VFS_CAP_DAC_OVERRIDE))
 		return 0;
-	err = vnode_getattr(vn, &a);
+	err = vnode_getowner(vn, &a);
 	return err ? err : vfs_attr_permission(&a, cred, mask);
 }
 

@@ -195,8 +195,9 @@ struct vnode {
 	struct port_mutex lock; /* no rank: directories before files, two directories by address */
 
 	struct port_mutex meta; /* rank VNODE_META: attributes, cached size, locks, name lists */
-	bool attr_valid;
-	uint64_t attr_gen; /* changes when attr is set or dropped */
+	bool attr_valid;        /* attr is all right */
+	bool owner_valid;       /* at least its mode, uid and gid are */
+	uint64_t attr_gen;      /* changes when attr is set or dropped */
 	struct vfs_attr attr;
 	struct list names;    /* name-cache entries that stand for this vnode; lock: name cache */
 	struct list children; /* name-cache entries in this directory; lock: name cache */
@@ -230,6 +231,8 @@ void vnode_put(struct vnode *vn);
 
 /* Attributes, from the cache if they are valid. */
 int vnode_getattr(struct vnode *vn, struct vfs_attr *out) MUST_CHECK;
+/* The same for who only needs mode, uid and gid: the rest may be old. */
+int vnode_getowner(struct vnode *vn, struct vfs_attr *out) MUST_CHECK;
 /* The file's size, likewise. */
 int vnode_size(struct vnode *vn, uint64_t *out) MUST_CHECK;
 /* For operations: what a later vnode_getattr shall find (never waits for other locks). */
