@@ -60,10 +60,11 @@ static const struct error_row *find(int err)
 
 int dbfs_errno(int err)
 {
-	const struct error_row *row = find(err);
+	const struct error_row *row;
 
 	if (err >= 0)
 		return 0;
+	row = find(err);
 	return row ? -row->as_errno : -DBFS_EIO;
 }
 

@@ -93,6 +93,20 @@ void dbfs_group_put(struct group *g, const void *p, size_t len)
 	}
 }
 
+uint32_t dbfs_group_crc(const struct group *g, uint64_t off, uint64_t len)
+{
+	uint32_t crc = 0;
+
+	while (len > 0) {
+		size_t n = (size_t)MIN(len, SEG_BYTES - off % SEG_BYTES);
+
+		crc = base_crc32c(crc, dbfs_group_at(g, off), n);
+		off += n;
+		len -= n;
+	}
+	return crc;
+}
+
 uint32_t dbfs_group_seal(struct group *g, uint64_t salt, const struct dbfs_log_pos *pos,
 			 uint64_t last_ts)
 {

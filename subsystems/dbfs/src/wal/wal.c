@@ -215,14 +215,12 @@ void dbfs_wal_record_begin(struct dbfs_wal *w, enum dbfs_record_type type, uint6
 
 	dbfs_group_put(w->open, &r, sizeof(r));
 	w->record = dbfs_group_at(w->open, off);
-	w->record_crc = 0;
 	w->record_len = 0;
 }
 
 void dbfs_wal_record_put(struct dbfs_wal *w, const void *p, size_t len)
 {
 	dbfs_group_put(w->open, p, len);
-	w->record_crc = base_crc32c(w->record_crc, p, len);
 	w->record_len += len;
 }
 
@@ -230,10 +228,12 @@ void dbfs_wal_record_end(struct dbfs_wal *w)
 {
 	static const uint8_t zero[DBFS_RECORD_ALIGN];
 	uint64_t padded = ALIGN_UP(w->record_len, (uint64_t)DBFS_RECORD_ALIGN);
+	/* Of the whole payload at once: put comes in pieces of a few bytes. */
+	uint32_t crc = dbfs_group_crc(w->open, w->open->bytes - w->record_len, w->record_len);
 
 	dbfs_group_put(w->open, zero, (size_t)(padded - w->record_len));
 	w->record->len = le32_of((uint32_t)w->record_len);
-	w->record->crc = le32_of(w->record_crc); /* GROUP-2 */
+	w->record->crc = le32_of(crc); /* GROUP-2 */
 	w->open->nrecords++;
 }
 

@@ -72,7 +72,6 @@ struct dbfs_wal {
 
 	/* The committer's, while busy. */
 	struct dbfs_disk_record *record;
-	uint32_t record_crc;
 	uint64_t record_len;
 	uint64_t commit_start; /* bytes of the open group at reserve */
 
@@ -89,6 +88,8 @@ void dbfs_group_destroy(struct group *g);
 int dbfs_group_grow(struct group *g, uint64_t bytes) MUST_CHECK;
 /* Appends; there is room. */
 void dbfs_group_put(struct group *g, const void *p, size_t len);
+/* The CRC of len bytes from off on, all of which have been put. */
+uint32_t dbfs_group_crc(const struct group *g, uint64_t off, uint64_t len);
 /* The bytes at off; they do not cross a segment. */
 void *dbfs_group_at(const struct group *g, uint64_t off);
 
