@@ -56,10 +56,10 @@ static int add_name(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name na
 {
 	struct dbfs_dent e;
 	bool subdir = dbfs_inode_is(in, DBFS_S_IFDIR);
-	int err = dbfs_dent_find(tx, dir, name, &e);
+	int err = dbfs_dent_vacant(tx, dir, name, &e);
 
-	if (err != -DBFS_ENOENT)
-		return err == 0 ? -DBFS_EEXIST : err;
+	if (err != 0)
+		return err;
 	e.ino = in->ino;
 	e.type = in->mode & DBFS_S_IFMT;
 	err = dbfs_dent_put(tx, dir, name, &e);

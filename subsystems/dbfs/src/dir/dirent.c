@@ -127,28 +127,43 @@ static int scan(struct dbfs_cursor *c, struct dbfs_ino dir, struct dbfs_name nam
 	return err;
 }
 
-int dbfs_dent_find(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,
-		   struct dbfs_dent *out)
+/* At any index of the hash, which out->cookie names. */
+static int find_any(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,
+		    struct dbfs_dent *out)
 {
 	uint8_t lo[16];
 	uint8_t hi[16];
-	struct dbfs_dent d = {.cookie = dbfs_name_cookie(dbfs_tx_volume(tx), name)};
 	struct dbfs_cursor *c;
-	int err = find_first(tx, dir, name, &d);
+	int err = dbfs_cursor_open(tx, dbfs_fs_key2(DBFS_BUCKET_DIRENT, lo, dir.n, out->cookie),
+				   dbfs_fs_key2(DBFS_BUCKET_DIRENT, hi, dir.n,
+						out->cookie + INDEX_COUNT),
+				   0, &c);
 
-	if (err == -DBFS_ENOENT) {
-		err = dbfs_cursor_open(tx, dbfs_fs_key2(DBFS_BUCKET_DIRENT, lo, dir.n, d.cookie),
-				       dbfs_fs_key2(DBFS_BUCKET_DIRENT, hi, dir.n,
-						    d.cookie + INDEX_COUNT),
-				       0, &c);
-		if (err != 0)
-			return err;
-		err = scan(c, dir, name, &d);
-		dbfs_cursor_close(c);
-	}
-	if (err == 0 || err == -DBFS_ENOENT)
-		*out = d;
+	if (err != 0)
+		return err;
+	err = scan(c, dir, name, out);
+	dbfs_cursor_close(c);
 	return err;
+}
+
+int dbfs_dent_find(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,
+		   struct dbfs_dent *out)
+{
+	*out = (struct dbfs_dent){.cookie = dbfs_name_cookie(dbfs_tx_volume(tx), name)};
+	int err = find_first(tx, dir, name, out);
+
+	return err == -DBFS_ENOENT ? find_any(tx, dir, name, out) : err;
+}
+
+int dbfs_dent_vacant(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,
+		     struct dbfs_dent *out)
+{
+	*out = (struct dbfs_dent){.cookie = dbfs_name_cookie(dbfs_tx_volume(tx), name)};
+	int err = find_any(tx, dir, name, out);
+
+	if (err == -DBFS_ENOENT)
+		return 0;
+	return err == 0 ? -DBFS_EEXIST : err;
 }
 
 int dbfs_dent_put(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,

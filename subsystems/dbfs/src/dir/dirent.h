@@ -33,6 +33,10 @@ int dbfs_dent_decode(struct dbfs_key key, struct dbfs_val val, uint64_t *dir,
 int dbfs_dent_find(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,
 		   struct dbfs_dent *out) MUST_CHECK;
 
+/* For who expects it not to be there (else -DBFS_EEXIST): where to put it, as above. One look less than find. */
+int dbfs_dent_vacant(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,
+		     struct dbfs_dent *out) MUST_CHECK;
+
 /* Makes or replaces the entry at d->cookie. */
 int dbfs_dent_put(struct dbfs_tx *tx, struct dbfs_ino dir, struct dbfs_name name,
 		  const struct dbfs_dent *d) MUST_CHECK;

@@ -8,8 +8,8 @@
  *			  |
  *			  head -> version ts 9 -> version ts 4 -> NULL
  *
- * A node's memory is: head, key length, height, height next pointers, the key. Versions hold their
- * value. Both are cut from chunks that live as long as the layer, so a reader needs no protection
+ * A node's memory is: head, key length, height, prefix, height next pointers, the key. Most comparisons
+ * of a search are decided by the prefix, two numbers. Versions hold their value. Both are cut from chunks that live as long as the layer, so a reader needs no protection
  * but the reference that keeps the layer.
  *
  * LAYER-1  Lane 0 is sorted by key, strictly. A lane i+1 is a subsequence of lane i.
@@ -23,6 +23,7 @@
 #include "mvcc/layer.h"
 
 #include "base/assert.h"
+#include "base/bytes.h"
 #include "base/mem.h"
 #include "dbfs/errors.h"
 #include "port/mem.h"
@@ -41,6 +42,9 @@ struct dbfs_layer {
 	struct arena_chunk *spare;  /* reserved, empty; writer only */
 	_Atomic(size_t) bytes;      /* relaxed: written by the writer, read for statistics */
 	_Atomic(uint64_t) versions; /* the same */
+	/* The tallest node's, so that a small layer is not searched in lanes that are empty: a hint, which a reader
+	 * may see late (lanes only save steps). relaxed */
+	_Atomic(uint32_t) height;
 	uint32_t random;
 	struct dbfs_node *head; /* const after init; no key, LANES lanes */
 };
@@ -52,6 +56,37 @@ int dbfs_bytes_cmp(struct dbfs_bytes a, struct dbfs_bytes b)
 	if (c != 0)
 		return c;
 	return a.len < b.len ? -1 : a.len > b.len;
+}
+
+/* A key that is looked for. */
+struct wanted {
+	struct dbfs_bytes key;
+	uint64_t prefix[2];
+};
+
+static void set_prefix(struct dbfs_bytes key, uint64_t prefix[2])
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		uint32_t at = 8 * i;
+
+		prefix[i] = 0;
+		if (key.len >= at + 8) {
+			prefix[i] = be64_load(key.p + at);
+			continue;
+		}
+		for (uint32_t shift = 56; at < key.len; at++, shift -= 8)
+			prefix[i] |= (uint64_t)key.p[at] << shift;
+	}
+}
+
+/* Zeros after a shorter key do not disturb the order of those whose prefixes differ. */
+static int compare(const struct dbfs_node *n, const struct wanted *w)
+{
+	if (n->prefix[0] != w->prefix[0])
+		return n->prefix[0] < w->prefix[0] ? -1 : 1;
+	if (n->prefix[1] != w->prefix[1])
+		return n->prefix[1] < w->prefix[1] ? -1 : 1;
+	return dbfs_bytes_cmp(dbfs_node_key(n), w->key);
 }
 
 static size_t key_offset(uint32_t height)
@@ -157,6 +192,7 @@ static struct dbfs_node *make_node(struct dbfs_layer *l, struct dbfs_bytes key, 
 	atomic_init(&n->head, NULL);
 	n->klen = key.len;
 	n->height = height;
+	set_prefix(key, n->prefix);
 	for (uint32_t i = 0; i < height; i++)
 		atomic_init(&n->next[i], NULL);
 	if (key.len)
@@ -174,6 +210,7 @@ struct dbfs_layer *dbfs_layer_create(void)
 		port_free(l);
 		return NULL;
 	}
+	atomic_init(&l->height, 1);
 	l->random = 2463534242u;
 	l->head = make_node(l, (struct dbfs_bytes){NULL, 0}, LANES);
 	return l;
@@ -219,19 +256,28 @@ static struct dbfs_node *load_next(const struct dbfs_node *n, unsigned lane)
 	return atomic_load_explicit(&n->next[lane], memory_order_acquire); /* LAYER-2 */
 }
 
-/* The last node before key (or at it, if through), the head if there is none; before[] per lane. */
-static struct dbfs_node *descend(const struct dbfs_layer *l, struct dbfs_bytes key, bool through,
+/*
+ * The last node before key (or at it, if through), the head if there is none; before[] per lane (of the
+ * layer's height; writer only). A node that was found not to be before key is not compared again one lane below.
+ */
+static struct dbfs_node *descend(const struct dbfs_layer *l, const struct wanted *w, bool through,
 				 struct dbfs_node **before)
 {
+	const struct dbfs_node *beyond = NULL;
 	struct dbfs_node *n = l->head;
 
-	for (unsigned lane = LANES; lane-- > 0;) {
+	for (unsigned lane = atomic_load_explicit(&l->height, memory_order_relaxed); lane-- > 0;) {
 		for (;;) {
 			struct dbfs_node *next = load_next(n, lane);
-			int c = next ? dbfs_bytes_cmp(dbfs_node_key(next), key) : 1;
+			int c;
 
-			if (c > 0 || (c == 0 && !through))
+			if (!next || next == beyond)
 				break;
+			c = compare(next, w);
+			if (c > 0 || (c == 0 && !through)) {
+				beyond = next;
+				break;
+			}
 			n = next;
 		}
 		if (before)
@@ -240,26 +286,40 @@ static struct dbfs_node *descend(const struct dbfs_layer *l, struct dbfs_bytes k
 	return n;
 }
 
+static struct wanted wanted(struct dbfs_bytes key)
+{
+	struct wanted w = {.key = key};
+
+	set_prefix(key, w.prefix);
+	return w;
+}
+
 struct dbfs_node *dbfs_layer_seek(const struct dbfs_layer *l, struct dbfs_bytes key)
 {
-	return load_next(descend(l, key, false, NULL), 0);
+	struct wanted w = wanted(key);
+
+	return load_next(descend(l, &w, false, NULL), 0);
 }
 
 struct dbfs_node *dbfs_layer_find(const struct dbfs_layer *l, struct dbfs_bytes key)
 {
-	struct dbfs_node *n = dbfs_layer_seek(l, key);
+	struct wanted w = wanted(key);
+	struct dbfs_node *n = load_next(descend(l, &w, false, NULL), 0);
 
-	return n && dbfs_bytes_cmp(dbfs_node_key(n), key) == 0 ? n : NULL;
+	return n && compare(n, &w) == 0 ? n : NULL;
 }
 
 struct dbfs_node *dbfs_layer_seek_after(const struct dbfs_layer *l, struct dbfs_bytes key)
 {
-	return load_next(descend(l, key, true, NULL), 0);
+	struct wanted w = wanted(key);
+
+	return load_next(descend(l, &w, true, NULL), 0);
 }
 
 struct dbfs_node *dbfs_layer_seek_before(const struct dbfs_layer *l, struct dbfs_bytes key)
 {
-	struct dbfs_node *n = descend(l, key, false, NULL);
+	struct wanted w = wanted(key);
+	struct dbfs_node *n = descend(l, &w, false, NULL);
 
 	return n == l->head ? NULL : n;
 }
@@ -298,16 +358,21 @@ struct dbfs_node *dbfs_layer_add_nofail(struct dbfs_layer *l, struct dbfs_bytes 
 	struct dbfs_node *before[LANES];
 	struct dbfs_node *n;
 	uint32_t height;
+	struct wanted w = wanted(key);
 
-	descend(l, key, false, before);
+	descend(l, &w, false, before);
 	n = load_next(before[0], 0);
-	if (n && dbfs_bytes_cmp(dbfs_node_key(n), key) == 0) {
+	if (n && compare(n, &w) == 0) {
 		v->older = dbfs_node_head(n);
 		DBFS_ASSERT(!v->older || v->older->ts <= v->ts);          /* LAYER-3 */
 		atomic_store_explicit(&n->head, v, memory_order_release); /* LAYER-2 */
 		return n;
 	}
 	height = random_height(l);
+	for (uint32_t i = atomic_load_explicit(&l->height, memory_order_relaxed); i < height; i++)
+		before[i] = l->head;
+	if (height > atomic_load_explicit(&l->height, memory_order_relaxed))
+		atomic_store_explicit(&l->height, height, memory_order_relaxed);
 	n = make_node(l, key, height);
 	atomic_store_explicit(&n->head, v, memory_order_relaxed); /* published with the node */
 	for (uint32_t i = 0; i < height; i++) {

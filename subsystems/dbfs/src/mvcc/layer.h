@@ -39,6 +39,8 @@ struct dbfs_node {
 	_Atomic(struct dbfs_version *) head; /* release by the writer, acquire by readers */
 	uint32_t klen;
 	uint32_t height;
+	uint64_t prefix
+		[2]; /* the key's first 16 bytes as big-endian numbers, zeros after a shorter key */
 	_Atomic(struct dbfs_node *) next[]; /* release by the writer, acquire by readers */
 };
 
