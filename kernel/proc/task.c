@@ -155,9 +155,11 @@ void process_times_locked(const struct process *p, struct proc_times *out)
 
 void process_times(const struct process *p, struct proc_times *out)
 {
+	const struct task *t = current_task(); /* NULL: a timer's interrupt met an idle hart */
+
 	process_times_locked(p, out);
-	if (current_task()->process == p && current_task()->mm)
-		out->max_rss = MAX(out->max_rss, current_task()->mm->max_rss);
+	if (t && t->process == p && t->mm)
+		out->max_rss = MAX(out->max_rss, t->mm->max_rss);
 }
 
 void task_own_times(struct proc_times *out)
