@@ -188,6 +188,37 @@ static void clobber_fp(int sig)
 	count++;
 }
 
+/* Two seconds of signals to itself, whose handler uses FP: true if fs3 was never another value after one. */
+static int keeps_fp(double mine)
+{
+	time_t end = time(NULL) + 2;
+	double got = mine;
+
+	signal(SIGUSR1, clobber_fp);
+	while (got == mine && time(NULL) < end) {
+		__asm__ volatile("fmv.d fs3, %1\n mv a0, %2\n li a1, 10\n li a7, 129\n ecall\n"
+				 "fmv.d %0, fs3"
+				 : "=f"(got)
+				 : "f"(mine), "r"(getpid())
+				 : "a0", "a1", "a7", "fs3", "memory");
+	}
+	return got == mine;
+}
+
+/* Returns from handlers in processes that are switched all the time. */
+static void test_fp_switched(void)
+{
+	int status, bad = 0;
+
+	for (int i = 0; i < 6; i++) {
+		if (fork() == 0)
+			_exit(!keeps_fp(i + 0.5));
+	}
+	while (wait(&status) > 0)
+		bad += status != 0;
+	CHECK("FP registers over handlers and switches", bad == 0);
+}
+
 static void test_fp(void)
 {
 	double keep = 3.25, saved = 0, temp = 0;
@@ -339,6 +370,7 @@ int main(void)
 	test_restart();
 	test_faults();
 	test_fp();
+	test_fp_switched();
 	test_altstack();
 	test_unwind();
 	test_chld();
