@@ -36,6 +36,16 @@ sigset signal_pending_set(void)
 	return set;
 }
 
+bool signal_is_pending(sigset set)
+{
+	struct task *t = current_task();
+	unsigned long flags = spin_lock_irqsave(&proc_lock);
+	bool any = ((t->pending.set | t->process->shared.set) & set) != 0;
+
+	spin_unlock_irqrestore(&proc_lock, flags);
+	return any;
+}
+
 static int try_take(struct task *t, sigset set, struct siginfo *info)
 {
 	unsigned long flags = spin_lock_irqsave(&proc_lock);

@@ -13,6 +13,8 @@ struct cred;
 void signal_set_action(int sig, const struct sigaction *act, struct sigaction *old);
 /* Pending and blocked. */
 sigset signal_pending_set(void);
+/* Is one of set pending for the current task, blocked or not? */
+bool signal_is_pending(sigset set);
 /* Waits for one of set: its number, -EAGAIN (deadline), -EINTR. */
 int signal_wait(sigset set, uint64_t deadline, struct siginfo *info) MUST_CHECK;
 /* kill(2)'s pid; signal 0 only checks. -EINVAL, -ESRCH, -EPERM. */

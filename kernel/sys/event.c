@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright (c) the Alien OS authors */
 
-/* System calls of eventfd and epoll. */
+/* System calls of eventfd, epoll, timerfd and signalfd. */
 #include "fs/event/event.h"
+#include "sys/clocks.h"
+#include "sys/user_types.h"
 #include "port/mem.h"
 #include "proc/process.h"
 #include "sched/clock.h"
@@ -129,4 +131,92 @@ SYSCALL(epoll_pwait2)
 				   (uint64_t)ts.nsec;
 	}
 	return wait_masked(a, deadline);
+}
+
+SYSCALL(timerfd_create)
+{
+	int clock = arg_int(a, 0);
+	uint32_t flags = arg_u32(a, 1);
+	bool alarm = clock == CLOCK_REALTIME_ALARM || clock == CLOCK_BOOTTIME_ALARM;
+
+	if ((flags & ~(uint32_t)(VFS_O_NONBLOCK | VFS_O_CLOEXEC)) ||
+	    (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
+	     !alarm))
+		return -EINVAL;
+	if (alarm)
+		return capable(CAP_SYS_ADMIN) ? -EOPNOTSUPP
+					      : -EPERM; /* nothing wakes this machine */
+	return install(timerfd_create(clock == CLOCK_REALTIME, flags),
+		       (flags & VFS_O_CLOEXEC) != 0);
+}
+
+static long put_itimerspec(uint64_t user, const struct timerfd_setting *s)
+{
+	int err = put_user_timespec(user, s->interval);
+
+	return err ? err : put_user_timespec(user + 16, s->value);
+}
+
+SYSCALL(timerfd_settime)
+{
+	enum { ABSTIME = 1, CANCEL_ON_SET = 2 };
+	struct timerfd_setting new, old;
+	uint32_t flags = arg_u32(a, 1);
+	struct file *f;
+	long err;
+
+	if (flags & ~(uint32_t)(ABSTIME | CANCEL_ON_SET))
+		return -EINVAL;
+	err = get_user_timespec(a->v[2], &new.interval);
+	if (!err)
+		err = get_user_timespec(a->v[2] + 16, &new.value);
+	if (err)
+		return err;
+	f = sys_file(arg_int(a, 0));
+	err = f ? timerfd_set(f, flags & ABSTIME, &new, &old) : -EBADF;
+	file_put(f);
+	return err || !a->v[3] ? err : put_itimerspec(a->v[3], &old);
+}
+
+SYSCALL(timerfd_gettime)
+{
+	struct timerfd_setting now;
+	struct file *f = sys_file(arg_int(a, 0));
+	long err = f ? timerfd_get(f, &now) : -EBADF;
+
+	file_put(f);
+	return err ? err : put_itimerspec(a->v[1], &now);
+}
+
+SYSCALL(signalfd4)
+{
+	uint32_t flags = arg_u32(a, 3);
+	struct file *f;
+	sigset set;
+	long err;
+
+	if (a->v[2] != sizeof(set) || (flags & ~(uint32_t)(VFS_O_NONBLOCK | VFS_O_CLOEXEC)))
+		return -EINVAL;
+	if (copy_from_user(&set, a->v[1], sizeof(set)))
+		return -EFAULT;
+	set &= ~(SIGBIT(SIGKILL) | SIGBIT(SIGSTOP));
+	if (arg_int(a, 0) == -1)
+		return install(signalfd_create(set, flags), (flags & VFS_O_CLOEXEC) != 0);
+	f = sys_file(arg_int(a, 0));
+	err = f ? signalfd_change(f, set) : -EBADF;
+	file_put(f);
+	return err ? err : arg_int(a, 0);
+}
+
+/* There is no address family yet; programs know this answer and do without (netlink, syslog). */
+SYSCALL(socket)
+{
+	(void)a;
+	return -EAFNOSUPPORT;
+}
+
+SYSCALL(socketpair)
+{
+	(void)a;
+	return -EAFNOSUPPORT;
 }

@@ -8,7 +8,7 @@
 set -euo pipefail
 here=tests/abi
 [ $# -gt 0 ] || set -- scripts/linux-guest scripts/guest
-names=${T:-proc signals memory threads timers files}
+names=${T:-proc signals memory threads timers files events}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 mkdir "$tmp/abi"

@@ -121,9 +121,58 @@ static int64_t write_kmsg(struct file *f, struct vfs_iter *it, uint64_t *pos)
 			s++;
 		s += *s ? 1 : 0;
 	}
-	printk("%s", s);
+	printk("%s\n", s);
 	it->left = 0;
 	return (int64_t)n;
+}
+
+/*
+ * One line of the log a read, as "level,number,microseconds,flags;text" (Linux's form). f->pos counts
+ * bytes of the ring; it is also the number, which only has to rise.
+ */
+static int64_t read_kmsg(struct file *f, struct vfs_iter *it, uint64_t *pos)
+{
+	char text[384];
+	char out[440];
+	uint64_t at = f->pos;
+	unsigned long long us = 0;
+	size_t n = log_ring_read(&at, text, sizeof(text) - 1);
+	uint64_t first = at - n;
+	char *end;
+	char *s = text;
+
+	(void)pos;
+	if (!n)
+		return -EAGAIN; /* Linux waits: no message is worth that to anybody here */
+	text[n] = 0;
+	end = memchr(text, '\n', n);
+	n = end ? (size_t)(end - text) : n;
+	text[n] = 0;
+	if (*s == '[') { /* "[ seconds.micros] " as port_log writes it */
+		for (s++; *s && *s != ']'; s++)
+			us = *s >= '0' && *s <= '9' ? us * 10 + (unsigned)(*s - '0') : us;
+		s += *s ? 1 : 0;
+		s += *s == ' ' ? 1 : 0;
+	}
+	n = (size_t)scnprintf(out, sizeof(out), "6,%llu,%llu,-;%s\n", (unsigned long long)first, us,
+			      s);
+	if (n > it->left)
+		return -EINVAL;
+	f->pos = first + (end ? (size_t)(end - text) + 1 : strlen(text));
+	return it->move(it, out, n) == n ? (int64_t)n : -EFAULT;
+}
+
+static int64_t seek_kmsg(struct file *f, int64_t off, int whence)
+{
+	enum { SET, CUR, END, DATA };
+
+	if (off)
+		return -ESPIPE;
+	if (whence != SET && whence != END && whence != DATA)
+		return -EINVAL;
+	f->pos =
+		whence == END ? log_ring_end() : 0; /* DATA: since the last clear, which is never */
+	return 0;
 }
 
 static int64_t seek_zero(struct file *f, int64_t off, int whence)
@@ -139,7 +188,7 @@ static const struct file_ops zero_ops = {.read = read_zero, .write = write_all, 
 static const struct file_ops full_ops = {.read = read_zero, .write = write_full, .seek = seek_zero};
 static const struct file_ops random_ops = {.read = read_random, .write = write_random};
 /* Records are not offered: EINVAL sends dmesg to syslog(2). */
-static const struct file_ops kmsg_ops = {.write = write_kmsg};
+static const struct file_ops kmsg_ops = {.read = read_kmsg, .write = write_kmsg, .seek = seek_kmsg};
 
 static int open_mem(struct vnode *vn, struct file *f)
 {
@@ -162,6 +211,7 @@ static int open_mem(struct vnode *vn, struct file *f)
 		return 0;
 	case KMSG_MINOR:
 		f->ops = &kmsg_ops;
+		f->mode |= FILE_SEEK;
 		return 0;
 	default:
 		return -ENXIO;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright (c) the Alien OS authors */
 
-/* eventfd and epoll. */
+/* eventfd, epoll, timerfd and signalfd. */
 #ifndef EVENT_EVENT_H
 #define EVENT_EVENT_H
 
@@ -9,6 +9,30 @@
 
 /* flags: EFD_SEMAPHORE 1, VFS_O_NONBLOCK. NULL: no memory. */
 struct file *eventfd_create(uint32_t value, unsigned flags) MUST_CHECK;
+
+/* flags: VFS_O_NONBLOCK. NULL: no memory. */
+struct file *timerfd_create(bool wall, unsigned flags) MUST_CHECK;
+struct timerfd_setting {
+	uint64_t interval; /* nanoseconds; 0: once */
+	uint64_t value;    /* 0: not armed */
+};
+/* -EINVAL: f is no timerfd. */
+int timerfd_get(struct file *f, struct timerfd_setting *out) MUST_CHECK;
+int timerfd_set(struct file *f, bool absolute, const struct timerfd_setting *new,
+		struct timerfd_setting *old) MUST_CHECK;
+
+/* set: a sigset without SIGKILL and SIGSTOP. NULL: no memory. */
+struct file *signalfd_create(uint64_t set, unsigned flags) MUST_CHECK;
+int signalfd_change(struct file *f, uint64_t set) MUST_CHECK; /* -EINVAL: f is no signalfd */
+
+/* lseek on these descriptors does nothing and succeeds. */
+static inline int64_t event_seek(struct file *f, int64_t off, int whence)
+{
+	(void)f;
+	(void)off;
+	(void)whence;
+	return 0;
+}
 
 enum { EPOLL_CTL_ADD = 1, EPOLL_CTL_DEL = 2, EPOLL_CTL_MOD = 3 };
 #define EPOLLEXCLUSIVE (1u << 28)

@@ -95,9 +95,9 @@ static uint32_t event_poll(struct file *f, struct vfs_poll *p)
 
 	vfs_poll_wait(p, &e->wait);
 	if (readable(e))
-		r |= VFS_POLLIN | VFS_POLLRDNORM;
+		r |= VFS_POLLIN;
 	if (fits(e, 1))
-		r |= VFS_POLLOUT | VFS_POLLWRNORM;
+		r |= VFS_POLLOUT;
 	return r;
 }
 
@@ -109,6 +109,7 @@ static void event_release(struct file *f)
 static const struct file_ops event_ops = {.read = event_read,
 					  .write = event_write,
 					  .poll = event_poll,
+					  .seek = event_seek,
 					  .release = event_release};
 
 struct file *eventfd_create(uint32_t value, unsigned flags)

@@ -74,7 +74,18 @@ static int file_text(struct file *f, struct text *out)
 {
 	struct path root;
 	char *name;
-	char *buf = port_alloc(VFS_PATH_MAX);
+	char *buf;
+
+	if (f->path.mnt == NULL && f->kind != NULL) {
+		bool numbered = strchr(f->kind, '%') != NULL; /* "pipe:[%llu]" */
+
+		text_add(out, f->kind,
+			 numbered ? (size_t)(strchr(f->kind, '%') - f->kind) : strlen(f->kind));
+		if (numbered)
+			text_printf(out, "%llu]", (unsigned long long)f->kind_ino);
+		return 0;
+	}
+	buf = port_alloc(VFS_PATH_MAX);
 
 	if (buf == NULL)
 		return -ENOMEM;

@@ -333,7 +333,8 @@ static uint32_t tty_poll(struct file *f, struct vfs_poll *p)
 	if (readable(t, m.canon || m.time ? 1 : m.min))
 		r |= VFS_POLLIN | VFS_POLLRDNORM;
 	if (is_hung(t))
-		return r | VFS_POLLHUP | VFS_POLLERR;
+		return VFS_POLLIN | VFS_POLLRDNORM | VFS_POLLOUT | VFS_POLLWRNORM | VFS_POLLERR |
+		       VFS_POLLHUP; /* nothing waits any more */
 	if (writable(t))
 		r |= VFS_POLLOUT | VFS_POLLWRNORM;
 	return r;

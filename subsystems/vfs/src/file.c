@@ -525,7 +525,8 @@ int64_t file_seek(struct file *f, int64_t off, int whence)
 
 	if (f->mode & FILE_PATH)
 		return -VFS_EBADF;
-	if (!(f->mode & FILE_SEEK) || !f->ops->seek)
+	/* Without a name (eventfd and the like) the operation alone decides. */
+	if (!f->ops->seek || (f->path.vn && !(f->mode & FILE_SEEK)))
 		return -VFS_ESPIPE;
 	port_mutex_lock(&f->pos_lock);
 	n = f->ops->seek(f, off, whence);
