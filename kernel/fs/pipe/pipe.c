@@ -39,7 +39,8 @@ struct pipe {
 	uint32_t writers;
 	uint32_t reader_opens; /* FIFO: how often, to see one that came and went */
 	uint32_t writer_opens;
-	uint32_t users; /* FIFO: lock: vn->lock */
+	uint32_t users;        /* FIFO: lock: vn->lock */
+	_Atomic uint32_t refs; /* pipe(2): ends not yet released */
 	struct wait_queue read_wait;
 	struct wait_queue write_wait;
 	uint64_t ino;
@@ -247,27 +248,27 @@ static int64_t pipe_ioctl(struct file *f, unsigned cmd, uint64_t arg)
 	return put_user_u32(arg, n);
 }
 
-/* One end less. Returns whether the pipe has no ends left. */
-static bool close_end(struct pipe *p, struct file *f)
+/* One end less. */
+static void close_end(struct pipe *p, struct file *f)
 {
-	bool last;
-
 	port_mutex_lock(&p->lock);
 	if (f->mode & FILE_READ)
 		p->readers--;
 	if (f->mode & FILE_WRITE)
 		p->writers--;
-	last = p->readers == 0 && p->writers == 0;
 	port_mutex_unlock(&p->lock);
 	wait_wake_all(&p->read_wait);
 	wait_wake_all(&p->write_wait);
-	return last;
 }
 
 static void pipe_release(struct file *f)
 {
-	if (close_end(f->private, f))
-		free_pipe(f->private);
+	struct pipe *p = f->private;
+
+	close_end(p, f);
+	/* acq_rel: the other end, which may be closed at the same time, is through with it */
+	if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1)
+		free_pipe(p);
 }
 
 static const struct file_ops pipe_ops = {
@@ -294,6 +295,7 @@ int pipe_create(unsigned flags, struct file *out[2])
 		return -ENOMEM;
 	}
 	p->readers = p->writers = p->reader_opens = p->writer_opens = 1;
+	atomic_store_explicit(&p->refs, 2, memory_order_relaxed);
 	r->private = w->private = p;
 	r->kind = w->kind = "pipe:[%llu]";
 	r->kind_ino = w->kind_ino = p->ino;
@@ -384,7 +386,7 @@ static void fifo_release(struct file *f)
 {
 	struct pipe *p = f->private;
 
-	(void)close_end(p, f);
+	close_end(p, f);
 	fifo_unuse(f->path.vn, p);
 }
 
