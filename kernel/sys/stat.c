@@ -483,7 +483,7 @@ SYSCALL(utimensat)
 		err = -EINVAL;
 	if (err || !set)
 		return err;
-	if (!a->v[1]) { /* futimens */
+	if (!a->v[1] && arg_int(a, 0) != AT_FDCWD) { /* futimens */
 		f = sys_file(arg_int(a, 0));
 		if (!f)
 			return -EBADF;
