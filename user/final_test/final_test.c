@@ -129,6 +129,9 @@ static void test_savepoint(int dir)
 	      put(in, "s", "after") && put(in, "t", "after") &&
 		      dbfs_tx_rollback_to(handle, &sp) == 0 && holds(in, "s", "before") &&
 		      missing(in, "t"));
+	sp.pos++;
+	check("a savepoint that was never given is refused",
+	      dbfs_tx_rollback_to(handle, &sp) < 0 && errno == EINVAL);
 	check("and the rest commits",
 	      dbfs_tx_commit(handle, NULL) == 0 && holds(dir, "s", "before"));
 	close(in);

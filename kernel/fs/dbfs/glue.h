@@ -21,9 +21,11 @@
  *   GLUE-3  After a view has ended none of its vnodes answers anything but ESTALE.
  *   GLUE-4  A commit of a view becomes visible and the main tree's caches are dropped for what it
  *           changed inside one publishing window of the main instance.
+ *   GLUE-5  No lock of this folder is held while user memory is touched.
  *   GLUE-6  A view has a reference to the main instance: the volume stays open while vnodes of the view
  *           are in use (through a bind mount, say). The view goes at the next begin, end or sync.
- *   GLUE-5  No lock of this folder is held while user memory is touched.
+ *   GLUE-7  A program can go back only to a savepoint that it was given: any other position may lie in the
+ *           middle of an operation, and what half an operation wrote must not be committed.
  *
  * Locks: volume->lock (rank VIEW_LIST: the lists of views) and view->lock (rank VIEW: one operation). Neither
  * is held while anything of the VFS is called that takes vnode locks.
@@ -161,7 +163,10 @@ struct view {
 	struct dbfs_tx *tx;     /* NULL once ended; lock: lock */
 	enum view_state state;  /* lock: lock */
 	struct changes changes; /* lock: lock */
-	struct list link;       /* lock: volume->lock */
+	uint64_t *savepoints;   /* given and not yet undone, rising; lock: lock */
+	size_t savepoint_count;
+	size_t savepoint_room;
+	struct list link; /* lock: volume->lock */
 };
 
 struct view_opts {

@@ -28,6 +28,7 @@ static void view_unmount(struct vfs_fs *fs)
 {
 	struct view *view = container_of(fs, struct view, in.fs);
 
+	port_free(view->savepoints);
 	changes_fini(&view->changes);
 	port_mutex_fini(&view->lock);
 	port_free(view);
@@ -335,6 +336,37 @@ int view_rollback(struct view *view)
 	return 0;
 }
 
+/* Room for one more savepoint. -DBFS_ENOMEM. */
+static int grow_savepoints(struct view *view)
+{
+	size_t room = view->savepoint_room == 0 ? 8 : view->savepoint_room * 2;
+
+	if (view->savepoint_count < view->savepoint_room)
+		return 0;
+	uint64_t *grown = port_alloc(room * sizeof *grown);
+
+	if (grown == NULL)
+		return -DBFS_ENOMEM;
+	for (size_t i = 0; i < view->savepoint_count; i++)
+		grown[i] = view->savepoints[i];
+	port_free(view->savepoints);
+	view->savepoints = grown;
+	view->savepoint_room = room;
+	return 0;
+}
+
+/* GLUE-7. Forgets the savepoints that come after pos. */
+static int find_savepoint(struct view *view, uint64_t pos)
+{
+	for (size_t i = view->savepoint_count; i-- > 0;) {
+		if (view->savepoints[i] == pos) {
+			view->savepoint_count = i + 1;
+			return 0;
+		}
+	}
+	return -DBFS_EINVAL;
+}
+
 int view_savepoint(struct view *view, uint64_t *pos)
 {
 	struct op op;
@@ -344,8 +376,12 @@ int view_savepoint(struct view *view, uint64_t *pos)
 		err = op_begin(&op, &view->in, true);
 	if (err != 0)
 		return err;
-	*pos = dbfs_tx_savepoint(op.tx).pos;
-	return op_end(&op, 0);
+	err = grow_savepoints(view);
+	if (err == 0) {
+		*pos = dbfs_tx_savepoint(op.tx).pos;
+		view->savepoints[view->savepoint_count++] = *pos;
+	}
+	return op_end(&op, err);
 }
 
 int view_rollback_to(struct view *view, uint64_t pos)
@@ -357,8 +393,10 @@ int view_rollback_to(struct view *view, uint64_t pos)
 	int err = op_begin(&op, &view->in, true);
 
 	if (err == 0) {
-		dbfs_tx_rollback_to(op.tx, (struct dbfs_savepoint){pos});
-		err = op_end(&op, 0);
+		err = find_savepoint(view, pos);
+		if (err == 0)
+			dbfs_tx_rollback_to(op.tx, (struct dbfs_savepoint){pos});
+		err = op_end(&op, err);
 		vfs_invalidate_all(fs);
 	}
 	vfs_publish_end(fs);

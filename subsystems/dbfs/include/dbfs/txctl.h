@@ -45,7 +45,7 @@ struct dbfs_txctl_commit {
 	uint64_t age;       /* out: for a retry */
 };
 
-/* SAVEPOINT (out) and ROLLBACK_TO (in). Kernel caches of the view are dropped by the latter. */
+/* SAVEPOINT (out) and ROLLBACK_TO (in; EINVAL: none that was given and still stands). Kernel caches of the view are dropped by the latter. */
 struct dbfs_txctl_savepoint {
 	uint64_t pos;
 };
